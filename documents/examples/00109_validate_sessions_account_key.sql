@@ -1,0 +1,7 @@
+-- +goose Up
+ALTER TABLE sessions VALIDATE CONSTRAINT sessions_account_id_fkey;
+
+-- +goose Down
+ALTER TABLE sessions DROP CONSTRAINT sessions_account_id_fkey;
+ALTER TABLE sessions
+    ADD CONSTRAINT sessions_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts (id) NOT VALID;
