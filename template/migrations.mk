@@ -1,0 +1,67 @@
+# Database migrations. `make migrate-help` lists the targets; docs/migration-guide.md explains them.
+# Every decision is the engine's: tools/migrate.
+
+migrate := tools/migrate/bin/migrate
+
+.PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
+	migrate-ping migrate-create migrate-validate migrate-seed migrate-reset migrate-build \
+	migrate-docker-up migrate-docker-down migrate-docker-status
+
+# What is typed after `make` is text, not make syntax: DB_PASSWORD='pa$$word' arrives as it is, and nothing in NAME runs.
+$(foreach name,NAME BLOCK VERSION CONFIRM ENVIRONMENT \
+	DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD DB_PASSWORD_FILE DB_SSL_MODE DB_SSL_ROOT_CERT DB_URL DB_URL_FILE \
+	MIGRATION_AUTO_RUN MIGRATION_TIMEOUT MIGRATION_CONNECT_TIMEOUT MIGRATION_LOCK_TIMEOUT,\
+	$(if $(filter command,$(origin $(name))),$(eval override export $(name) := $$(value $(name)))))
+
+migrate-help: ## list these targets
+	@sed -n 's/^\(migrate-[a-z-]*\):.*## /\1	/p' migrations.mk
+
+migrate-up: $(migrate) ## apply every pending migration
+	@$(migrate) up
+
+migrate-down: $(migrate) ## roll back the last migration
+	@$(migrate) down
+
+migrate-redo: $(migrate) ## roll back the last migration and apply it again
+	@$(migrate) redo
+
+migrate-to: $(migrate) ## migrate up or down to VERSION=
+	@$(migrate) to -- "$$VERSION"
+
+migrate-to-version: migrate-to ## the same as migrate-to
+
+migrate-status: $(migrate) ## show which migrations are applied
+	@$(migrate) status
+
+migrate-plan: $(migrate) ## print the SQL that migrate-up would run
+	@$(migrate) plan
+
+migrate-ping: $(migrate) ## test the connection
+	@$(migrate) ping
+
+migrate-create: $(migrate) ## write a new migration: NAME= [BLOCK=]
+	@$(migrate) create --block="$$BLOCK" -- "$$NAME"
+
+migrate-validate: $(migrate) ## look for mistakes in the migration files
+	@$(migrate) validate
+
+migrate-seed: $(migrate) ## load test data (development and test)
+	@$(migrate) seed
+
+migrate-reset: $(migrate) ## drop, create and migrate the database (development and test): CONFIRM=<database>
+	@$(migrate) reset
+
+migrate-build: $(migrate) ## build the engine
+
+migrate-docker-up: ## migrate-up inside compose
+	@docker compose run --rm migrate up
+
+migrate-docker-down: ## migrate-down inside compose
+	@docker compose run --rm migrate down
+
+migrate-docker-status: ## migrate-status inside compose
+	@docker compose run --rm migrate status
+
+$(migrate): tools/migrate/build.sh tools/migrate/go.mod tools/migrate/go.sum \
+	$(filter-out %_test.go,$(wildcard tools/migrate/*.go tools/migrate/internal/*/*.go tools/migrate/internal/*/*.tmpl))
+	@sh tools/migrate/build.sh

@@ -1,0 +1,12 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"migrate/internal/run"
+	"migrate/internal/terminal"
+)
+
+func newSeed(outside terminal.Terminal) *cobra.Command {
+	return operation(outside, "seed", "Load test data (development and test only)", (*run.Engine).Seed)
+}

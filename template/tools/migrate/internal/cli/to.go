@@ -1,0 +1,25 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"migrate/internal/run"
+	"migrate/internal/terminal"
+)
+
+func newTo(outside terminal.Terminal) *cobra.Command {
+	return &cobra.Command{
+		Use:   "to VERSION",
+		Short: "Migrate up or down to a version; 0 rolls everything back",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(command *cobra.Command, arguments []string) error {
+			engine, err := run.New(outside)
+			if err != nil {
+				return err
+			}
+			return engine.To(command.Context(), strings.Join(arguments, ""))
+		},
+	}
+}

@@ -1,0 +1,96 @@
+package connection
+
+import (
+	"cmp"
+	"os"
+	"path/filepath"
+
+	"github.com/jackc/pgservicefile"
+
+	"migrate/internal/config"
+	"migrate/internal/failure"
+)
+
+// readFields decides every part of the connection. One DB_* variable gives way to DB_URL unless it comes from a
+// stronger source; what both leave open comes from PGSERVICE, then from PG*, then from .goose.yml.
+func readFields(settings config.Settings, defaults config.Database) (fields, error) {
+	urlSetting, err := secret(settings, "DB_URL")
+	if err != nil {
+		return fields{}, err
+	}
+	passwordSetting, err := secret(settings, "DB_PASSWORD")
+	if err != nil {
+		return fields{}, err
+	}
+	fromURL := fields{more: map[string]string{}}
+	if urlSetting.Present() {
+		if fromURL, err = parseURL(urlSetting); err != nil {
+			return fields{}, err
+		}
+	}
+	service, err := readService(settings)
+	if err != nil {
+		return fields{}, err
+	}
+	choose := func(single config.Setting, inURL string) string {
+		if single.Source > urlSetting.Source {
+			return single.Value
+		}
+		return cmp.Or(inURL, single.Value)
+	}
+	chosen := fields{
+		host:     cmp.Or(choose(settings.Get("DB_HOST"), fromURL.host), service["host"], settings.Get("PGHOST").Value, "localhost"),
+		port:     cmp.Or(choose(settings.Get("DB_PORT"), fromURL.port), service["port"], settings.Get("PGPORT").Value, "5432"),
+		database: cmp.Or(choose(settings.Get("DB_NAME"), fromURL.database), service["dbname"], settings.Get("PGDATABASE").Value, defaults.Name),
+		user:     cmp.Or(choose(settings.Get("DB_USER"), fromURL.user), service["user"], settings.Get("PGUSER").Value, defaults.User),
+		password: cmp.Or(choose(passwordSetting, fromURL.password), service["password"], settings.Get("PGPASSWORD").Value),
+		sslMode:  fromURL.sslMode, sslRootCert: fromURL.sslRootCert, more: fromURL.more,
+	}
+	for variable, parameter := range passedOn {
+		if value := settings.Get(variable).Value; value != "" && chosen.more[parameter] == "" {
+			chosen.more[parameter] = value
+		}
+	}
+	return chosen, chosen.check()
+}
+
+// passedOn are the PG* variables that pgx reads from the environment but would not find in .env.
+var passedOn = map[string]string{
+	"PGPASSFILE":       "passfile",
+	"PGSERVICE":        "service",
+	"PGSERVICEFILE":    "servicefile",
+	"PGSSLCERT":        "sslcert",
+	"PGSSLKEY":         "sslkey",
+	"PGREQUIREAUTH":    "require_auth",
+	"PGCHANNELBINDING": "channel_binding",
+}
+
+func (f fields) check() error {
+	if f.database == "" {
+		return failure.Refused("no database is named: set DB_NAME, or database.name in %s", config.ProjectFile)
+	}
+	if f.user == "" {
+		return failure.Refused("no database user is named: set DB_USER, or database.user in %s", config.ProjectFile)
+	}
+	return nil
+}
+
+func readService(settings config.Settings) (map[string]string, error) {
+	name := settings.Get("PGSERVICE").Value
+	if name == "" {
+		return nil, nil
+	}
+	home, _ := os.UserHomeDir()
+	path := cmp.Or(settings.Get("PGSERVICEFILE").Value, filepath.Join(home, ".pg_service.conf"))
+	file, err := pgservicefile.ReadServicefile(path)
+	if err != nil {
+		return nil, failure.Refused("PGSERVICE is %q, and its file %q cannot be read: correct PGSERVICEFILE, or unset PGSERVICE",
+			name, path)
+	}
+	service, err := file.GetService(name)
+	if err != nil {
+		return nil, failure.Refused("PGSERVICE is %q, which %q does not hold: correct PGSERVICE, or add the service",
+			name, path)
+	}
+	return service.Settings, nil
+}

@@ -1,0 +1,43 @@
+package connection
+
+import (
+	"net/url"
+	"strings"
+)
+
+const redacted = "*****"
+
+// shortestSecret keeps a one-letter password from turning every message into asterisks.
+const shortestSecret = 4
+
+// redact removes secrets, plain or percent-encoded, from words that a library chose.
+func redact(text string, secrets []string) string {
+	for _, secret := range secrets {
+		if len(secret) < shortestSecret {
+			continue
+		}
+		for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), url.UserPassword("", secret).String()[1:]} {
+			text = strings.ReplaceAll(text, form, redacted)
+		}
+	}
+	return text
+}
+
+// innermost is the text of the error at the root of a chain: what happened, without each layer's story about it.
+func innermost(err error) string {
+	for {
+		var inner error
+		switch wrapper := err.(type) {
+		case interface{ Unwrap() error }:
+			inner = wrapper.Unwrap()
+		case interface{ Unwrap() []error }: // one error for each address of a host: the last one speaks for all
+			if all := wrapper.Unwrap(); len(all) > 0 {
+				inner = all[len(all)-1]
+			}
+		}
+		if inner == nil {
+			return err.Error()
+		}
+		err = inner
+	}
+}

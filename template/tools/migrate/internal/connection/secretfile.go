@@ -1,0 +1,35 @@
+package connection
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+
+	"migrate/internal/config"
+	"migrate/internal/failure"
+)
+
+// secret reads a variable that may also be given as a file: NAME, or NAME_FILE with the path of a file that holds it.
+func secret(settings config.Settings, name string) (config.Setting, error) {
+	value, file := settings.Get(name), settings.Get(name+"_FILE")
+	switch {
+	case !file.Present() || value.Source > file.Source:
+		return value, nil
+	case value.Present() && value.Source == file.Source:
+		return config.Setting{}, failure.Refused("%s and %s are both set: keep one of them", name, file.Name)
+	}
+	content, err := os.ReadFile(file.Value)
+	if err != nil {
+		var pathError *fs.PathError
+		errors.As(err, &pathError)
+		return config.Setting{}, failure.Refused("%s names %q, which cannot be read (%s): mount the secret there, or correct %s",
+			file.Name, file.Value, pathError.Err, file.Name)
+	}
+	text := strings.TrimRight(string(content), "\r\n")
+	if text == "" {
+		return config.Setting{}, failure.Refused("%s names %q, which is empty: write the value into the file",
+			file.Name, file.Value)
+	}
+	return config.Setting{Name: file.Name, Value: text, Source: file.Source}, nil
+}

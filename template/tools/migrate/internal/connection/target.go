@@ -1,0 +1,155 @@
+// Package connection finds out which database is meant, how the connection is protected, and opens the one session
+// that a run works in.
+package connection
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+
+	"migrate/internal/config"
+	"migrate/internal/environment"
+	"migrate/internal/failure"
+	"migrate/internal/sslmode"
+)
+
+// Target is the database that a run works on.
+type Target struct {
+	Environment environment.Environment
+	Database    string
+	User        string
+	SSLMode     sslmode.Mode
+
+	wait   time.Duration
+	config *pgx.ConnConfig
+}
+
+// The limits of the session. They live in the server, because a client that has gone away limits nothing.
+const (
+	lockTimeout              = 3 * time.Second
+	idleInTransactionTimeout = time.Minute
+	connectionCheckInterval  = 2 * time.Second
+	cancelGracePeriod        = 5 * time.Second
+)
+
+// Resolve decides which database is meant and refuses what its environment does not allow.
+func Resolve(settings config.Settings, project config.Project) (Target, error) {
+	chosen, err := readFields(settings, project.Database)
+	if err != nil {
+		return Target{}, err
+	}
+	host, err := parseHost(chosen.host)
+	if err != nil {
+		return Target{}, err
+	}
+	where, err := resolveEnvironment(settings, host)
+	if err != nil {
+		return Target{}, err
+	}
+	protection, err := decideTransport(settings, chosen, host, where, project.Rules(where))
+	if err != nil {
+		return Target{}, err
+	}
+	statementTimeout, err := settings.Seconds("MIGRATION_TIMEOUT", 300, 1, 86400)
+	if err != nil {
+		return Target{}, err
+	}
+	wait, err := settings.Seconds("MIGRATION_CONNECT_TIMEOUT", 5, 0, 3600)
+	if err != nil {
+		return Target{}, err
+	}
+	parsed, err := buildConfig(chosen, protection)
+	if err != nil {
+		return Target{}, err
+	}
+	for name, value := range map[string]string{
+		"application_name":                    strings.TrimSuffix("migrate/"+project.Service, "/"),
+		"custom.environment":                  string(where),
+		"statement_timeout":                   milliseconds(statementTimeout),
+		"lock_timeout":                        milliseconds(lockTimeout),
+		"idle_in_transaction_session_timeout": milliseconds(idleInTransactionTimeout),
+		"client_connection_check_interval":    milliseconds(connectionCheckInterval),
+	} {
+		parsed.RuntimeParams[name] = value
+	}
+	return Target{
+		Environment: where,
+		Database:    parsed.Database,
+		User:        parsed.User,
+		SSLMode:     protection.mode,
+		wait:        wait,
+		config:      parsed,
+	}, nil
+}
+
+// Elsewhere is the same server and login with another database.
+func (t Target) Elsewhere(database string) Target {
+	t.config = t.config.Copy()
+	t.config.Database = database
+	t.Database = database
+	return t
+}
+
+// Address is the server in a form for people.
+func (t Target) Address() string {
+	if strings.HasPrefix(t.config.Host, "/") {
+		return t.config.Host
+	}
+	return net.JoinHostPort(t.config.Host, strconv.Itoa(int(t.config.Port)))
+}
+
+func resolveEnvironment(settings config.Settings, host environment.Host) (environment.Environment, error) {
+	setting := settings.Lookup("ENVIRONMENT")
+	if setting.Source == config.Nowhere {
+		return environment.Infer(host)
+	}
+	return environment.Parse(setting.Value)
+}
+
+// buildConfig hands pgx everything but the password as text; no text that could be quoted back ever holds it.
+func buildConfig(chosen fields, protection transport) (*pgx.ConnConfig, error) {
+	if port, err := strconv.Atoi(chosen.port); err != nil || port < 1 || port > 65535 {
+		return nil, failure.Refused("the database port is %q: it is a number from 1 to 65535: correct DB_PORT", chosen.port)
+	}
+	parameters := map[string]string{
+		"host": chosen.host, "port": chosen.port, "dbname": chosen.database, "user": chosen.user,
+		"sslmode": protection.mode.String(), "sslrootcert": protection.rootCert,
+	}
+	var text strings.Builder
+	for _, source := range []map[string]string{chosen.more, parameters} {
+		for name, value := range source {
+			fmt.Fprintf(&text, "%s='%s' ", name, quote.Replace(value))
+		}
+	}
+	parsed, err := pgx.ParseConfig(text.String())
+	if err != nil {
+		return nil, failure.Refused("the connection settings cannot be used: %s: correct DB_URL or the PG* variables",
+			redact(innermost(err), chosen.secrets()))
+	}
+	parsed.Password = cmp.Or(chosen.password, parsed.Password)
+	// An unnamed statement is one round trip where a prepared one is two, and needs no state in the server.
+	parsed.DefaultQueryExecMode = pgx.QueryExecModeExec
+	// Without this an interrupted run leaves its statement, and its locks, behind in the server.
+	parsed.BuildContextWatcherHandler = func(session *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: session, DeadlineDelay: cancelGracePeriod}
+	}
+	return parsed, nil
+}
+
+var quote = strings.NewReplacer(`\`, `\\`, `'`, `\'`)
+
+func (f fields) secrets() []string {
+	return slices.DeleteFunc([]string{f.password, f.more["sslpassword"]}, func(s string) bool { return s == "" })
+}
+
+func milliseconds(duration time.Duration) string {
+	return strconv.FormatInt(duration.Milliseconds(), 10)
+}

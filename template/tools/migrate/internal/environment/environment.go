@@ -1,0 +1,116 @@
+// Package environment is the only place that knows the environments: their names, what is allowed in which, and how
+// strong TLS must be.
+package environment
+
+import (
+	"slices"
+	"strings"
+
+	"migrate/internal/failure"
+	"migrate/internal/sslmode"
+)
+
+// Environment is where a database lives.
+type Environment string
+
+// The four environments.
+const (
+	Development Environment = "development"
+	Test        Environment = "test"
+	Staging     Environment = "staging"
+	Production  Environment = "production"
+)
+
+var aliases = map[string]Environment{
+	"development": Development, "dev": Development, "local": Development,
+	"test": Test, "testing": Test, "ci": Test,
+	"staging": Staging, "stage": Staging, "stg": Staging,
+	"production": Production, "prod": Production, "prd": Production, "live": Production,
+}
+
+// Parse reads the value of ENVIRONMENT. Whatever it does not know is refused: guessing would turn a typing mistake
+// in production into development.
+func Parse(value string) (Environment, error) {
+	if environment, known := aliases[strings.ToLower(value)]; known {
+		return environment, nil
+	}
+	return "", failure.Refused(
+		"ENVIRONMENT is %q: use development, test, staging or production "+
+			"(dev, local, testing, ci, stage, stg, prod, prd and live are understood)", value)
+}
+
+// ParseKey reads a key of `environments:` in .goose.yml, where only the four full names are known.
+func ParseKey(key string) (Environment, error) {
+	all := []Environment{Development, Test, Staging, Production}
+	if slices.Contains(all, Environment(key)) {
+		return Environment(key), nil
+	}
+	return "", failure.Refused(".goose.yml: environments.%s: "+
+		"the environments are development, test, staging and production", key)
+}
+
+// Host is the database server as the environment's rules see it.
+type Host struct {
+	Name   string
+	Local  bool // a loopback address or a socket
+	Socket bool
+}
+
+// Infer answers for an ENVIRONMENT that is not set: only a database on this machine is taken to be development.
+func Infer(host Host) (Environment, error) {
+	if host.Local {
+		return Development, nil
+	}
+	return "", failure.Refused("ENVIRONMENT is not set and the database host %q is not this machine: "+
+		"set ENVIRONMENT to development, test, staging or production", host.Name)
+}
+
+// Rules are what .goose.yml adds for one environment.
+type Rules struct {
+	SSLMode        sslmode.Mode
+	SSLRootCert    string
+	PlaintextHosts []string
+}
+
+// WeakestSSLMode is the weakest TLS mode that .goose.yml may name.
+func (e Environment) WeakestSSLMode() sslmode.Mode {
+	if e == Production {
+		return sslmode.Require
+	}
+	return sslmode.Disable
+}
+
+// Check refuses rules that the environment does not allow.
+func (e Environment) Check(rules Rules) error {
+	if weakest := e.WeakestSSLMode(); rules.SSLMode < weakest {
+		return failure.Refused(".goose.yml: environments.%s.ssl_mode is %s: %s needs at least %s: name that or a stronger one",
+			e, rules.SSLMode, e, weakest)
+	}
+	if len(rules.PlaintextHosts) > 0 && !e.disposable() {
+		return failure.Refused(".goose.yml: environments.%s.plaintext_hosts: "+
+			"only development and test may name hosts that are reached without TLS: remove the key", e)
+	}
+	return nil
+}
+
+// DemandedSSLMode is the weakest TLS mode that is acceptable for a host.
+func (e Environment) DemandedSSLMode(rules Rules, host Host) sslmode.Mode {
+	demanded := max(rules.SSLMode, e.WeakestSSLMode())
+	if host.Local || e.disposable() && slices.Contains(rules.PlaintextHosts, host.Name) {
+		return demanded
+	}
+	return max(demanded, sslmode.Require)
+}
+
+// CheckDisposable refuses an operation that destroys or invents data, everywhere but in development and test.
+func (e Environment) CheckDisposable(operation string) error {
+	if e.disposable() {
+		return nil
+	}
+	return failure.Refused("%s is not allowed in %s: it runs only where ENVIRONMENT is development or test", operation, e)
+}
+
+// NeedsConsent tells whether rolling back takes an explicit CONFIRM.
+func (e Environment) NeedsConsent() bool { return e == Production }
+
+func (e Environment) disposable() bool { return e == Development || e == Test }

@@ -1,0 +1,77 @@
+// Package failure holds the one error type of the program: a sentence for a person and an exit code for a pipeline.
+package failure
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code is the exit code of the program.
+type Code int
+
+// The exit codes are an interface: pipelines and Kubernetes Jobs decide by them whether to try again.
+const (
+	CodeDone            Code = 0
+	CodeRefused         Code = 1  // usage, configuration, or a guard said no
+	CodePending         Code = 2  // `status --exit-code` found migrations that are not applied
+	CodeMigrationFailed Code = 3  // never worth a retry
+	CodeUnreachable     Code = 4  // no connection, no TLS, or no login
+	CodeHistoryMismatch Code = 5  // the version table and the files tell different stories
+	CodeLocked          Code = 75 // another runner holds the lock; the same as EX_TEMPFAIL
+)
+
+// Error is what went wrong, in one sentence that names the value found, the rule, and the next step.
+type Error struct {
+	Code     Code
+	Sentence string
+}
+
+// Error returns the sentence.
+func (e *Error) Error() string { return e.Sentence }
+
+// Refused reports a mistake in usage or configuration, or a guard that said no. Nothing was changed.
+func Refused(format string, values ...any) error {
+	return newError(CodeRefused, format, values)
+}
+
+// Pending reports migrations that are not applied.
+func Pending(format string, values ...any) error {
+	return newError(CodePending, format, values)
+}
+
+// MigrationFailed reports that the SQL of a migration failed.
+func MigrationFailed(format string, values ...any) error {
+	return newError(CodeMigrationFailed, format, values)
+}
+
+// Unreachable reports that no session with the database could be opened or kept.
+func Unreachable(format string, values ...any) error {
+	return newError(CodeUnreachable, format, values)
+}
+
+// HistoryMismatch reports that the version table and the files on disk disagree.
+func HistoryMismatch(format string, values ...any) error {
+	return newError(CodeHistoryMismatch, format, values)
+}
+
+// Locked reports that another runner holds the lock.
+func Locked(format string, values ...any) error {
+	return newError(CodeLocked, format, values)
+}
+
+// CodeOf returns the exit code of err; an error of another kind counts as refused.
+func CodeOf(err error) Code {
+	var failure *Error
+	switch {
+	case err == nil:
+		return CodeDone
+	case errors.As(err, &failure):
+		return failure.Code
+	default:
+		return CodeRefused
+	}
+}
+
+func newError(code Code, format string, values []any) error {
+	return &Error{Code: code, Sentence: fmt.Sprintf(format, values...)}
+}

@@ -1,0 +1,133 @@
+// Package migration knows the files: how they are named, what is in them, and what is wrong with them.
+package migration
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"migrate/internal/failure"
+)
+
+// Migration is one file.
+type Migration struct {
+	Version int64
+	File    string
+}
+
+// Directory is a folder of migrations, in the order of their versions.
+type Directory struct {
+	Path       string
+	Migrations []Migration
+	// Misnamed are the files that nobody could tell a version or a place in the order from.
+	Misnamed []string
+}
+
+// NameRule is what the name of a file must look like, in words.
+const NameRule = "five digits, _, a name in lower-case snake_case, .sql (as in 00002_add_users.sql)"
+
+var fileName = regexp.MustCompile(`^(\d{5})_[a-z0-9]+(_[a-z0-9]+)*\.sql$`)
+
+// ReadDirectory lists a folder. Only what goose would take for a migration counts: .gitkeep, notes and sub-folders
+// are left alone.
+func ReadDirectory(path string) (Directory, error) {
+	entries, err := os.ReadDir(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Directory{}, failure.Refused("the folder %s is not there: create it, or correct dir in .goose.yml", path)
+	}
+	if err != nil {
+		return Directory{}, failure.Refused("the folder %s cannot be read: correct dir in .goose.yml, or its permissions", path)
+	}
+	directory := Directory{Path: path}
+	for _, entry := range entries {
+		extension := strings.ToLower(filepath.Ext(entry.Name()))
+		if extension != ".sql" && extension != ".go" || entry.IsDir() && extension == ".go" {
+			continue
+		}
+		version, ok := parseName(entry.Name())
+		if !ok || entry.IsDir() {
+			directory.Misnamed = append(directory.Misnamed, entry.Name())
+			continue
+		}
+		directory.Migrations = append(directory.Migrations, Migration{Version: version, File: entry.Name()})
+	}
+	return directory, nil
+}
+
+func parseName(name string) (int64, bool) {
+	parts := fileName.FindStringSubmatch(name)
+	if parts == nil {
+		return 0, false
+	}
+	version, err := strconv.ParseInt(parts[1], 10, 64)
+	return version, err == nil && version > 0
+}
+
+// Problems are the reasons why the folder has no order that a run could follow.
+func (d Directory) Problems() []error {
+	var problems []error
+	for _, name := range d.Misnamed {
+		problems = append(problems, failure.Refused("%s is not a migration's name: use %s, numbered from 00001: "+
+			"rename it, or move it out of the folder", filepath.Join(d.Path, name), NameRule))
+	}
+	for position := 1; position < len(d.Migrations); position++ {
+		earlier, later := d.Migrations[position-1], d.Migrations[position]
+		if earlier.Version == later.Version {
+			problems = append(problems, failure.HistoryMismatch("%s and %s in %s have the same version: "+
+				"give the one that is applied nowhere the next free number", earlier.File, later.File, d.Path))
+		}
+	}
+	return problems
+}
+
+// Check returns the gravest of the problems.
+func (d Directory) Check() error {
+	return gravest(d.Problems())
+}
+
+// Find returns the migration of a version.
+func (d Directory) Find(version int64) (Migration, bool) {
+	position := slices.IndexFunc(d.Migrations, func(m Migration) bool { return m.Version == version })
+	if position < 0 {
+		return Migration{}, false
+	}
+	return d.Migrations[position], true
+}
+
+// Last returns the highest version, 0 for an empty folder.
+func (d Directory) Last() int64 {
+	if len(d.Migrations) == 0 {
+		return 0
+	}
+	return d.Migrations[len(d.Migrations)-1].Version
+}
+
+// Script reads a migration.
+func (d Directory) Script(m Migration) (Script, error) {
+	content, err := os.ReadFile(filepath.Join(d.Path, m.File))
+	if err != nil {
+		return Script{}, failure.Refused("%s cannot be read: correct its permissions", filepath.Join(d.Path, m.File))
+	}
+	script, err := parseScript(string(content))
+	if err != nil {
+		return Script{}, failure.Refused("%s %s", filepath.Join(d.Path, m.File), err)
+	}
+	return script, nil
+}
+
+// FormatVersion writes a version the way the files do.
+func FormatVersion(version int64) string { return fmt.Sprintf("%05d", version) }
+
+// gravest prefers the exit code that says most about what is wrong.
+func gravest(problems []error) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	return slices.MaxFunc(problems, func(a, b error) int { return int(failure.CodeOf(a) - failure.CodeOf(b)) })
+}

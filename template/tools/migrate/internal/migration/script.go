@@ -1,0 +1,181 @@
+package migration
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Script is the content of a migration, split the way goose splits it.
+type Script struct {
+	Up, Down []Statement
+	// HasDown tells whether there is a Down section at all, be it empty.
+	HasDown bool
+	// NoTransaction tells that goose runs the statements one by one, outside a transaction.
+	NoTransaction bool
+}
+
+// Statement is what goose sends to the server at once.
+type Statement struct {
+	Line int // of its first line in the file
+	Text string
+}
+
+// longestLine is goose's limit.
+const longestLine = 4 * 1024 * 1024
+
+type section int
+
+const (
+	beforeUp section = iota
+	inUp
+	inDown
+)
+
+// scanner follows goose's own parser line by line; TestScriptIsSplitAsGooseSplitsIt holds the two together.
+type scanner struct {
+	script  Script
+	section section
+	inBlock bool // between StatementBegin and StatementEnd
+	buffer  strings.Builder
+	start   int // line of the first line in buffer
+}
+
+func parseScript(content string) (Script, error) {
+	lines := bufio.NewScanner(strings.NewReader(content))
+	lines.Buffer(nil, longestLine)
+	reading := scanner{}
+	number := 0
+	for lines.Scan() {
+		number++
+		if err := reading.line(number, lines.Text()); err != nil {
+			return Script{}, fmt.Errorf("line %d: %w", number, err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return Script{}, fmt.Errorf("line %d: %w: a line holds at most 4 MiB", number+1, err)
+	}
+	if err := reading.end(); err != nil {
+		return Script{}, err
+	}
+	return reading.script, nil
+}
+
+func (s *scanner) line(number int, line string) error {
+	isComment := strings.HasPrefix(strings.TrimSpace(line), "--")
+	if isComment && strings.Contains(line, "+goose") {
+		return s.annotation(line)
+	}
+	if s.buffer.Len() == 0 {
+		if isComment || line == "" || s.section == beforeUp && strings.TrimSpace(line) == "" {
+			return nil
+		}
+	}
+	if s.section == beforeUp {
+		return errors.New("SQL stands before '-- +goose Up': begin the file with that line")
+	}
+	if strings.TrimSpace(s.buffer.String()) == "" {
+		s.start = number
+	}
+	s.buffer.WriteString(line + "\n")
+	if !s.inBlock && endsStatement(line) {
+		s.flush()
+	}
+	return nil
+}
+
+func (s *scanner) annotation(line string) error {
+	name, err := parseAnnotation(line)
+	if err != nil {
+		return err
+	}
+	switch name {
+	case "up":
+		if s.section != beforeUp {
+			return errors.New("a second '-- +goose Up': keep one Up section")
+		}
+		s.section = inUp
+	case "down":
+		if s.section != inUp || s.inBlock {
+			return errors.New("'-- +goose Down' is out of place: " +
+				"it stands once, after the Up section, outside StatementBegin and StatementEnd")
+		}
+		if err := s.unfinished(); err != nil {
+			return err
+		}
+		s.section, s.script.HasDown = inDown, true
+	case "statementbegin":
+		if s.section == beforeUp || s.inBlock {
+			return errors.New("'-- +goose StatementBegin' is out of place: it stands inside Up or Down, and does not nest")
+		}
+		s.inBlock = true
+	case "statementend":
+		if !s.inBlock {
+			return errors.New("'-- +goose StatementEnd' without '-- +goose StatementBegin'")
+		}
+		if s.buffer.Len() == 0 {
+			return errors.New("an empty StatementBegin/StatementEnd block: goose would lose the line after it: remove the block")
+		}
+		s.inBlock = false
+		s.flush()
+	case "no transaction":
+		s.script.NoTransaction = true
+	}
+	return nil
+}
+
+func parseAnnotation(line string) (string, error) {
+	if strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t") {
+		return "", errors.New("an indented '-- +goose' line: goose wants it in the first column")
+	}
+	name := strings.ReplaceAll(line, "--", "")
+	name = strings.ToLower(strings.TrimSpace(strings.Replace(name, "+goose", "", 1)))
+	switch name {
+	case "up", "down", "statementbegin", "statementend", "no transaction", "envsub on", "envsub off":
+		return name, nil
+	}
+	return "", fmt.Errorf("%q is not one of goose's lines: "+
+		"Up, Down, StatementBegin, StatementEnd, NO TRANSACTION, ENVSUB ON, ENVSUB OFF", strings.TrimSpace(line))
+}
+
+func (s *scanner) flush() {
+	statement := Statement{Line: s.start, Text: strings.TrimSpace(s.buffer.String())}
+	if s.section == inUp {
+		s.script.Up = append(s.script.Up, statement)
+	} else {
+		s.script.Down = append(s.script.Down, statement)
+	}
+	s.buffer.Reset()
+}
+
+func (s *scanner) unfinished() error {
+	if strings.TrimSpace(s.buffer.String()) != "" {
+		return fmt.Errorf("the statement that begins on line %d does not end: a semicolon is missing", s.start)
+	}
+	s.buffer.Reset()
+	return nil
+}
+
+func (s *scanner) end() error {
+	switch {
+	case s.section == beforeUp:
+		return errors.New("has no '-- +goose Up' line: begin the file with it")
+	case s.inBlock:
+		return errors.New("ends inside a block: '-- +goose StatementEnd' is missing")
+	default:
+		return s.unfinished()
+	}
+}
+
+// endsStatement tells whether the last word before a comment ends in a semicolon.
+func endsStatement(line string) bool {
+	last := ""
+	for _, word := range strings.Fields(line) {
+		if strings.HasPrefix(word, "--") {
+			break
+		}
+		last = word
+	}
+	return strings.HasSuffix(last, ";")
+}

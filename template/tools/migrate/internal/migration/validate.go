@@ -1,0 +1,62 @@
+package migration
+
+import (
+	"path/filepath"
+
+	"migrate/internal/failure"
+)
+
+// Validate returns everything that is wrong with a folder.
+func Validate(directory Directory) []error {
+	problems := directory.Problems()
+	for _, m := range directory.Migrations {
+		if err := directory.validateFile(m); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	return problems
+}
+
+// Gravest is the problem that decides the exit code.
+func Gravest(problems []error) error { return gravest(problems) }
+
+func (d Directory) validateFile(m Migration) error {
+	if err := d.CheckUp(m); err != nil {
+		return err
+	}
+	script, err := d.Script(m)
+	if err != nil {
+		return err
+	}
+	if !script.HasDown {
+		return failure.Refused("%s has no '-- +goose Down' line: add it with what undoes the change, "+
+			"or with a comment that says why nothing can", filepath.Join(d.Path, m.File))
+	}
+	return nil
+}
+
+// CheckUp refuses a migration that cannot be applied, before anything is.
+func (d Directory) CheckUp(m Migration) error {
+	script, err := d.Script(m)
+	if err != nil {
+		return err
+	}
+	if len(script.Up) == 0 {
+		return failure.Refused("%s has no statement in its Up section: it would be recorded as applied and do nothing: "+
+			"write the change, or remove the file", filepath.Join(d.Path, m.File))
+	}
+	return nil
+}
+
+// CheckDown refuses a migration that cannot be undone: goose would forget that it is applied and leave its objects.
+func (d Directory) CheckDown(m Migration) error {
+	script, err := d.Script(m)
+	if err != nil {
+		return err
+	}
+	if len(script.Down) == 0 {
+		return failure.Refused("%s has no statement in its Down section and cannot be rolled back: "+
+			"undo its change with a new migration (make migrate-create)", filepath.Join(d.Path, m.File))
+	}
+	return nil
+}

@@ -1,0 +1,109 @@
+// Package postgrestest gives a test a database of its own on the server that MIGRATE_TEST_DATABASE_URL names.
+package postgrestest
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Variable holds the address of a superuser on a server whose databases and roles may be created and dropped.
+const Variable = "MIGRATE_TEST_DATABASE_URL"
+
+// Database is an empty database with the role that owns it. The role may create databases, and is no superuser.
+type Database struct {
+	Host, Port           string
+	Name, User, Password string
+	// admin is a superuser's session in the database, server one elsewhere.
+	admin, server *pgx.Conn
+}
+
+// New creates a database, and drops it after the test. Without the variable the test is skipped.
+func New(t *testing.T) Database {
+	t.Helper()
+	address := os.Getenv(Variable)
+	if address == "" {
+		t.Skip(Variable + " is not set")
+	}
+	parsed, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(Variable + " is not a URL")
+	}
+	name := strings.ToLower(fmt.Sprintf("migrate_test_%d_%.30s", os.Getpid(), lettersOf(t.Name())))
+	database := Database{Host: parsed.Hostname(), Port: parsed.Port(), Name: name, User: name, Password: `p@ss:/?#[]%20'"\ $word`}
+	if host := parsed.Query().Get("host"); host != "" {
+		database.Host = host
+	}
+	server := connect(t, address)
+	drop := func() {
+		execute(t, server, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
+		execute(t, server, "DROP ROLE IF EXISTS "+name)
+	}
+	drop()
+	execute(t, server, fmt.Sprintf("CREATE ROLE %s LOGIN CREATEDB PASSWORD '%s'", name, strings.ReplaceAll(database.Password, "'", "''")))
+	execute(t, server, fmt.Sprintf("CREATE DATABASE %s OWNER %s", name, name))
+	parsed.Path = "/" + name
+	database.admin, database.server = connect(t, parsed.String()), server
+	t.Cleanup(func() {
+		database.admin.Close(context.Background())
+		drop()
+		server.Close(context.Background())
+	})
+	return database
+}
+
+// Elsewhere is the same database with the superuser's session in another one, so that this one can be dropped.
+func (d Database) Elsewhere(t *testing.T) Database {
+	t.Helper()
+	if err := d.admin.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	d.admin = d.server
+	return d
+}
+
+// Value is the first column of the first row of a query, as text.
+func (d Database) Value(t *testing.T, query string) string {
+	t.Helper()
+	var value any
+	if err := d.admin.QueryRow(context.Background(), query).Scan(&value); err != nil {
+		t.Fatalf("%s: %s", query, err)
+	}
+	return fmt.Sprint(value)
+}
+
+// Execute runs SQL as the superuser.
+func (d Database) Execute(t *testing.T, statement string) {
+	t.Helper()
+	execute(t, d.admin, statement)
+}
+
+func connect(t *testing.T, address string) *pgx.Conn {
+	t.Helper()
+	connection, err := pgx.Connect(context.Background(), address)
+	if err != nil {
+		t.Fatalf("%s: %s", Variable, err)
+	}
+	return connection
+}
+
+func execute(t *testing.T, connection *pgx.Conn, statement string) {
+	t.Helper()
+	if _, err := connection.Exec(context.Background(), statement); err != nil {
+		t.Fatalf("%s: %s", statement, err)
+	}
+}
+
+func lettersOf(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, name)
+}

@@ -1,0 +1,114 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/pressly/goose/v3"
+	goosedb "github.com/pressly/goose/v3/database"
+
+	"migrate/internal/failure"
+	"migrate/internal/history"
+	"migrate/internal/migration"
+	"migrate/internal/report"
+)
+
+// direction is which section of a file runs.
+type direction string
+
+const (
+	up   direction = "up"
+	down direction = "down"
+)
+
+// run applies or rolls back migrations and sums up.
+func (s *session) run(ctx context.Context, in stream, steps []migration.Migration, way direction) error {
+	started := time.Now()
+	if err := s.apply(ctx, in, steps, way); err != nil {
+		return err
+	}
+	known, err := history.Read(ctx, s.DB, in.Table)
+	if err != nil {
+		return s.unreadable(ctx, in.Table, err)
+	}
+	s.engine.report.Say("%s %s %s (%s) in %s: %s is now at %s", count(len(steps)), way.verb(), s.target.Database,
+		s.target.Environment, report.Milliseconds(time.Since(started)), in.Table, migration.FormatVersion(known.Current()))
+	return nil
+}
+
+// apply runs migrations of a stream one by one, in the order given, each with its line in the version table.
+func (s *session) apply(ctx context.Context, in stream, steps []migration.Migration, way direction) error {
+	store, err := in.store()
+	if err != nil {
+		return failure.Refused("table %q: %s", in.Table, err)
+	}
+	provider, err := goose.NewProvider(goose.DialectCustom, s.DB, os.DirFS(in.Dir),
+		goose.WithStore(store), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return failure.Refused("%s: %s", in.Dir, err)
+	}
+	for done, step := range steps {
+		started := time.Now()
+		if _, err := provider.ApplyVersion(ctx, step.Version, way == up); err != nil {
+			return s.failed(ctx, in, step, done, err)
+		}
+		if way == up {
+			s.engine.report.Applied(step.File, time.Since(started))
+		} else {
+			s.engine.report.RolledBack(step.File, time.Since(started))
+		}
+	}
+	return nil
+}
+
+func (s stream) store() (goosedb.Store, error) {
+	store, err := history.NewStore(s.Table, s.history)
+	if s.repeats {
+		return history.Repeatable{Store: store}, err
+	}
+	return store, err
+}
+
+// failed says what happened to a migration, and what of it stays in the database.
+func (s *session) failed(ctx context.Context, in stream, step migration.Migration, done int, err error) error {
+	script, _ := in.directory.Script(step)
+	file := filepath.Join(in.Dir, step.File)
+	stays := "nothing of it stays"
+	if script.NoTransaction {
+		stays = "it runs without a transaction, so what it did before that stays: look before running it again"
+	}
+	var server *pgconn.PgError
+	switch {
+	case ctx.Err() != nil:
+		return failure.MigrationFailed("%s was interrupted: %s%s", file, stays, before(done))
+	case errors.As(err, &server) && !sessionEnded(server):
+		return failure.MigrationFailed("%s failed: %s (SQLSTATE %s)%s: %s%s",
+			file, server.Message, server.Code, hint(server), stays, before(done))
+	case lost(err) && script.NoTransaction:
+		return failure.MigrationFailed("%s lost its connection to %s: %s%s", file, s.target.Address(), stays, before(done))
+	case lost(err):
+		return failure.Unreachable("%s lost its connection to %s, and the lock with it: "+
+			"see make migrate-status, then run again%s", file, s.target.Address(), before(done))
+	default:
+		return failure.MigrationFailed("%s failed: %s: %s%s", file, err, stays, before(done))
+	}
+}
+
+// sessionEnded recognises the server's last words to a session.
+func sessionEnded(server *pgconn.PgError) bool {
+	return strings.HasPrefix(server.Code, "57P") || strings.HasPrefix(server.Code, "08")
+}
+
+func lost(err error) bool {
+	var server *pgconn.PgError
+	if errors.As(err, &server) {
+		return sessionEnded(server)
+	}
+	var connect *failure.Error
+	return errors.As(err, &connect) || pgconn.SafeToRetry(err) || isNetwork(err)
+}

@@ -1,0 +1,46 @@
+// Package run does what the commands say, on one database, in one session.
+package run
+
+import (
+	"os"
+	"time"
+
+	"migrate/internal/config"
+	"migrate/internal/connection"
+	"migrate/internal/report"
+	"migrate/internal/terminal"
+)
+
+// Engine is what every operation starts from: the service's files and settings, and the way to the person outside.
+type Engine struct {
+	project  config.Project
+	settings config.Settings
+	terminal terminal.Terminal
+	report   report.Reporter
+}
+
+// New reads .goose.yml and .env in the current folder.
+func New(outside terminal.Terminal) (*Engine, error) {
+	project, err := config.ReadProject(".")
+	if err != nil {
+		return nil, err
+	}
+	dotenv, err := config.ReadDotEnv(".")
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{
+		project:  project,
+		settings: config.NewSettings(os.Environ(), dotenv),
+		terminal: outside,
+		report:   report.Reporter{Writer: outside.Err},
+	}, nil
+}
+
+func (e *Engine) target() (connection.Target, error) {
+	return connection.Resolve(e.settings, e.project)
+}
+
+func (e *Engine) lockTimeout() (time.Duration, error) {
+	return e.settings.Seconds("MIGRATION_LOCK_TIMEOUT", 60, 0, 3600)
+}

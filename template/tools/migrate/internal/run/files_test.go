@@ -1,0 +1,45 @@
+package run
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"migrate/internal/failure"
+	"migrate/internal/terminal"
+)
+
+func TestCreateAsksForTheNameOnATerminalOnly(t *testing.T) {
+	s := three(t)
+	t.Setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+	create := func(name string) func(*Engine, context.Context) error {
+		return func(engine *Engine, ctx context.Context) error { return engine.Create(ctx, name, "") }
+	}
+	s.refuses(create(""), failure.CodeRefused, "NAME=")
+	if out, _ := s.must(create("add users")); out != "migrations/00004_add_users.sql\n" {
+		t.Error(out)
+	}
+	var out strings.Builder
+	engine, err := New(terminal.Terminal{In: strings.NewReader("add drops\n"), Out: &out, Err: &strings.Builder{}, Interactive: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := engine.Create(context.Background(), "", "200"); err != nil || out.String() != "migrations/00200_add_drops.sql\n" {
+		t.Error(out.String(), err)
+	}
+}
+
+func TestValidateLooksAtMigrationsAndSeedsWithoutADatabase(t *testing.T) {
+	s := newService(t, map[string]string{"migrations/00001_a.sql": createA, "migrations-seed/00001_data.sql": seedA})
+	t.Setenv("DB_HOST", "nowhere.invalid")
+	validate := func(engine *Engine, _ context.Context) error { return engine.Validate() }
+	if _, report := s.must(validate); report != "2 files are valid\n" {
+		t.Error(report)
+	}
+	s.write("migrations-seed/notes.sql", "")
+	s.write("migrations/00001_b.sql", createB)
+	_, report, err := s.do(validate)
+	if failure.CodeOf(err) != failure.CodeHistoryMismatch || !strings.Contains(report, "notes.sql") {
+		t.Error(report, err)
+	}
+}

@@ -1,0 +1,103 @@
+package run
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"migrate/internal/config"
+	"migrate/internal/connection"
+	"migrate/internal/failure"
+	"migrate/internal/history"
+	"migrate/internal/lock"
+	"migrate/internal/migration"
+)
+
+// session is the open connection to the target, and with it the lock once it is taken.
+type session struct {
+	*sql.DB
+	engine *Engine
+	target connection.Target
+}
+
+// stream is a folder with its version table as both are now.
+type stream struct {
+	config.Stream
+	directory  migration.Directory
+	history    history.History
+	comparison history.Comparison
+	// repeats is true for seeds: every file runs every time.
+	repeats bool
+}
+
+func (e *Engine) open(ctx context.Context) (*session, error) {
+	target, err := e.target()
+	if err != nil {
+		return nil, err
+	}
+	return e.openTarget(ctx, target)
+}
+
+func (e *Engine) openTarget(ctx context.Context, target connection.Target) (*session, error) {
+	pool, err := target.Open(ctx, e.report.Say)
+	if err != nil {
+		return nil, err
+	}
+	return &session{DB: pool, engine: e, target: target}, nil
+}
+
+// lock keeps every other runner of the service away until the session ends. Seeds take the same lock as migrations:
+// they need the schema to stand still.
+func (s *session) lock(ctx context.Context) error {
+	timeout, err := s.engine.lockTimeout()
+	if err != nil {
+		return err
+	}
+	return lock.Advisory{
+		Database: s.target.Database,
+		Table:    s.engine.project.Migrations.Table,
+		Timeout:  timeout,
+		Say:      s.engine.report.Say,
+	}.Acquire(ctx, s.DB)
+}
+
+// read puts the files of a stream beside its history.
+func (s *session) read(ctx context.Context, which config.Stream) (stream, error) {
+	directory, err := migration.ReadDirectory(which.Dir)
+	if err != nil {
+		return stream{}, err
+	}
+	known, err := history.Read(ctx, s.DB, which.Table)
+	if err != nil {
+		return stream{}, s.unreadable(ctx, which.Table, err)
+	}
+	return stream{
+		Stream:     which,
+		directory:  directory,
+		history:    known,
+		comparison: history.Compare(directory, known, which.Table),
+	}, nil
+}
+
+func (s *session) unreadable(ctx context.Context, table string, err error) error {
+	var server *pgconn.PgError
+	switch {
+	case ctx.Err() != nil:
+		return failure.Refused("interrupted: nothing was changed")
+	case errors.As(err, &server):
+		return failure.Unreachable("the version table %s in %s cannot be read (%s, SQLSTATE %s): "+
+			"give role %q the right to read and write it", table, s.target.Database, server.Message, server.Code, s.target.User)
+	default:
+		return failure.Unreachable("the connection to %s was lost before anything was changed: run again", s.target.Address())
+	}
+}
+
+// check refuses a stream that a run could not follow.
+func (s stream) check() error {
+	if err := s.directory.Check(); err != nil {
+		return err
+	}
+	return s.comparison.Check()
+}

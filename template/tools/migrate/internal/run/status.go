@@ -1,0 +1,111 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+
+	"migrate/internal/failure"
+	"migrate/internal/history"
+	"migrate/internal/migration"
+)
+
+// StatusOptions choose the form of the answer.
+type StatusOptions struct {
+	JSON     bool
+	ExitCode bool // fail with exit code 2 while something is pending
+}
+
+type statusDocument struct {
+	Database    string        `json:"database"`
+	Environment string        `json:"environment"`
+	Version     int64         `json:"version"`
+	Pending     int           `json:"pending"`
+	Migrations  []statusEntry `json:"migrations"`
+}
+
+type statusEntry struct {
+	Version   int64         `json:"version"`
+	File      string        `json:"file,omitempty"`
+	State     history.State `json:"state"`
+	AppliedAt string        `json:"applied_at,omitempty"`
+}
+
+// Status shows which migrations are applied. It asks one query and changes nothing, not even an empty database.
+func (e *Engine) Status(ctx context.Context, options StatusOptions) error {
+	session, err := e.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	current, err := session.read(ctx, e.project.Migrations)
+	if err != nil {
+		return err
+	}
+	document := session.describe(current)
+	if options.JSON {
+		err = e.printJSON(document)
+	} else {
+		err = e.printTable(document)
+	}
+	if err != nil {
+		return err
+	}
+	if err := current.check(); err != nil {
+		return err
+	}
+	if options.ExitCode && document.Pending > 0 {
+		return failure.Pending("%s pending in %s: run make migrate-up", count(document.Pending), document.Database)
+	}
+	return nil
+}
+
+func (s *session) describe(current stream) statusDocument {
+	document := statusDocument{
+		Database:    s.target.Database,
+		Environment: string(s.target.Environment),
+		Version:     current.history.Current(),
+		Pending:     len(current.comparison.In(history.Pending)),
+		Migrations:  []statusEntry{},
+	}
+	for _, entry := range current.comparison.Entries {
+		line := statusEntry{Version: entry.Version, File: entry.File, State: entry.State}
+		if !entry.AppliedAt.IsZero() {
+			line.AppliedAt = entry.AppliedAt.Format("2006-01-02T15:04:05")
+		}
+		document.Migrations = append(document.Migrations, line)
+	}
+	return document
+}
+
+func (e *Engine) printTable(document statusDocument) error {
+	table := tabwriter.NewWriter(e.terminal.Out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "VERSION\tSTATE\tAPPLIED AT\tFILE")
+	for _, entry := range document.Migrations {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", migration.FormatVersion(entry.Version), entry.State,
+			orDash(entry.AppliedAt), orDash(entry.File))
+	}
+	if err := table.Flush(); err != nil {
+		return failure.Refused("the status could not be written: %s", err)
+	}
+	e.report.Say("%s (%s) is at %s, %s pending", document.Database, document.Environment,
+		migration.FormatVersion(document.Version), count(document.Pending))
+	return nil
+}
+
+func (e *Engine) printJSON(document any) error {
+	encoder := json.NewEncoder(e.terminal.Out)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(document); err != nil {
+		return failure.Refused("the result could not be written: %s", err)
+	}
+	return nil
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}

@@ -1,0 +1,74 @@
+package run
+
+import (
+	"context"
+	"slices"
+	"strconv"
+
+	"migrate/internal/failure"
+	"migrate/internal/migration"
+)
+
+// To brings the database to a version, upwards or downwards; 0 rolls everything back.
+func (e *Engine) To(ctx context.Context, typed string) error {
+	version, err := e.parseVersion(typed)
+	if err != nil {
+		return err
+	}
+	session, err := e.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	before, err := session.read(ctx, e.project.Migrations)
+	if err != nil {
+		return err
+	}
+	if err := before.check(); err != nil {
+		return err
+	}
+	if version >= before.history.Current() {
+		return session.up(ctx, version)
+	}
+	return session.downTo(ctx, version)
+}
+
+func (e *Engine) parseVersion(typed string) (int64, error) {
+	if typed == "" {
+		return 0, failure.Refused("no version is named: run make migrate-to VERSION=3")
+	}
+	version, err := strconv.ParseInt(typed, 10, 64)
+	if err != nil || version < 0 {
+		return 0, failure.Refused("VERSION is %q: it is the number of a migration, or 0 to roll everything back", typed)
+	}
+	directory, err := migration.ReadDirectory(e.project.Migrations.Dir)
+	if err != nil {
+		return 0, err
+	}
+	if _, found := directory.Find(version); !found && version != 0 {
+		return 0, failure.Refused("VERSION is %s, which no file in %s has: the highest is %s, and 0 rolls everything back",
+			typed, directory.Path, migration.FormatVersion(directory.Last()))
+	}
+	return version, nil
+}
+
+func (s *session) downTo(ctx context.Context, version int64) error {
+	if err := s.engine.consent("to "+migration.FormatVersion(version), s.target); err != nil {
+		return err
+	}
+	current, err := s.lockAndRead(ctx)
+	if err != nil {
+		return err
+	}
+	var versions []int64
+	for _, record := range slices.Backward(current.history.Records) {
+		if record.Version > version {
+			versions = append(versions, record.Version)
+		}
+	}
+	steps, err := current.toRollBack(versions...)
+	if err != nil {
+		return err
+	}
+	return s.run(ctx, current, steps, down)
+}

@@ -1,0 +1,54 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// count writes a number of migrations.
+func count(number int) string {
+	if number == 1 {
+		return "1 migration"
+	}
+	return fmt.Sprintf("%d migrations", number)
+}
+
+// verb joins a number of migrations and the database.
+func (d direction) verb() string {
+	if d == down {
+		return "rolled back in"
+	}
+	return "applied to"
+}
+
+// before tells what a failure leaves of the run before it.
+func before(done int) string {
+	if done == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%s before it: done, and kept)", count(done))
+}
+
+// hint is the server's advice, where it has any.
+func hint(server *pgconn.PgError) string {
+	if server.Code == "55P03" {
+		return ": another session holds the table, and the migration waits no longer than 3 s for it"
+	}
+	if server.Code == "57014" {
+		return ": a statement may take as long as MIGRATION_TIMEOUT says"
+	}
+	if server.Hint != "" {
+		return ": " + server.Hint
+	}
+	return ""
+}
+
+func isNetwork(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || errors.Is(err, pgconn.ErrConnClosed)
+}
