@@ -1,0 +1,38 @@
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench lock clean tools tools-test
+
+install := sh tests/toolchain/python.sh tests/toolchain/install.py
+bin := $(CURDIR)/.tools/venv/bin
+
+help: ## Show what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: tools ## Generate a service and migrate a real PostgreSQL, as its team would
+	@"$(bin)/python" -m demo
+
+test: lint ## Run everything: linters, then all tests
+	@"$(bin)/python" -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+
+lint: tools-test ## Run the linters on this repository itself
+	@"$(bin)/ruff" check --quiet
+	@"$(bin)/ruff" format --check --quiet
+	@"$(bin)/shellcheck" .ci/run tests/toolchain/*.sh
+	@"$(bin)/yamllint" --strict --config-file tests/yamllint.yml copier.yml versions.yml .github
+	@.tools/go/bin/actionlint -shellcheck "$(bin)/shellcheck" .github/workflows/*.yml
+	@"$(bin)/zizmor" --quiet --offline --pedantic .github/workflows
+	@"$(bin)/pymarkdown" --config tests/pymarkdown.json scan --recurse README.md README.ja.md CHANGELOG.md docs
+
+bench: tools-test ## Compare copying with Copier's floor, and migrating with plain goose
+	@"$(bin)/python" -m bench
+
+lock: tools-test ## Lock the newest versions of the Python and npm packages, without download addresses
+	@"$(bin)/python" -m tests.toolchain.lock
+
+clean: ## Remove what was installed into .tools
+	rm -rf .tools
+
+tools:
+	@$(install) demo
+
+tools-test:
+	@$(install) test

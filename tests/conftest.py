@@ -1,0 +1,255 @@
+"""The words in which the tests speak: a published template, services generated from it, servers and databases."""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import trustme
+import yaml
+from copier import run_copy
+from plumbum import local
+
+from tests.toolchain import command
+from tests.toolchain.install import ROOT, search_path
+from tests.toolchain.postgres import Certificate, Server
+from tests.toolchain.published import git_configuration, publish
+
+ENGINE = Path("tools/migrate/bin/migrate")
+DEFAULT_MAJOR = "15"
+
+
+class Database(dict):
+    """A database of a service's own: the variables that lead there, and ways to look inside."""
+
+    def __init__(self, server: Server, name: str, user: str) -> None:
+        self.server = server
+        super().__init__(
+            DB_HOST=server.host,
+            DB_PORT=str(server.port),
+            DB_NAME=name,
+            DB_USER=user,
+            DB_PASSWORD=secrets.token_urlsafe(16),
+        )
+
+    @property
+    def libpq(self) -> dict[str, str]:
+        """The same way in, as psql and pg_dump read it."""
+        names = {"host": "HOST", "port": "PORT", "name": "DATABASE", "user": "USER", "password": "PASSWORD"}
+        return {f"PG{theirs}": self[f"DB_{ours.upper()}"] for ours, theirs in names.items()}
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[psycopg.Connection]:
+        with psycopg.connect(
+            host=self["DB_HOST"],
+            port=self["DB_PORT"],
+            dbname=self["DB_NAME"],
+            user=self["DB_USER"],
+            password=self["DB_PASSWORD"],
+            autocommit=True,
+        ) as connection:
+            yield connection
+
+    def query(self, sql: str, *parameters: object) -> list[tuple]:
+        with self.connect() as connection:
+            cursor = connection.execute(sql, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def value(self, sql: str, *parameters: object) -> object:
+        ((value,),) = self.query(sql, *parameters)
+        return value
+
+    def schema(self, *options: str) -> str:
+        """The schema as pg_dump writes it, the same text for the same schema."""
+        dump = command.run(
+            *("pg_dump", "--schema-only", "--restrict-key=same", *options), cwd=Path("/"), env=self.libpq
+        )
+        assert dump.returncode == 0, dump.stderr
+        return dump.stdout
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs(sessionpatch) -> None:
+    """The installed programs come before the machine's, also where a test or Copier starts one by itself."""
+    sessionpatch.setenv("PATH", search_path())
+    sessionpatch.setitem(local.env, "PATH", search_path())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def copier_cache(sessionpatch, tmp_path_factory) -> None:
+    """Copier's clones of templates end with the session."""
+    cache = str(tmp_path_factory.mktemp("copier-cache"))
+    sessionpatch.setenv("COPIER_CACHE_DIR", cache)
+    sessionpatch.setitem(local.env, "COPIER_CACHE_DIR", cache)
+
+
+@pytest.fixture(scope="session")
+def run() -> Callable:
+    """run("make", "migrate-up", cwd=service, env=database): no terminal, nothing of the developer's environment."""
+    return command.run
+
+
+@pytest.fixture(scope="session")
+def git(default_gitconfig) -> Callable[..., str]:
+    def git(*arguments: str | Path, cwd: Path) -> str:
+        result = command.run("git", *arguments, cwd=cwd)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    return git
+
+
+@pytest.fixture(scope="session")
+def template(default_gitconfig, tmp_path_factory) -> Path:
+    """This repository, published: a bare clone with the work tree as it stands under the newest tag."""
+    return publish(tmp_path_factory.mktemp("published"))
+
+
+@pytest.fixture(scope="session")
+def copier_template_root(template, tmp_path_factory, git) -> Path:
+    """What pytest-copier copies its template from."""
+    root = tmp_path_factory.mktemp("template")
+    git("clone", "--quiet", template, root, cwd=root)
+    shutil.rmtree(root / ".git")
+    return root
+
+
+@pytest.fixture(scope="session")
+def questions() -> set[str]:
+    entries = yaml.safe_load((ROOT / "copier.yml").read_text())
+    return {name for name, entry in entries.items() if not name.startswith("_") and entry.get("when") is not False}
+
+
+@pytest.fixture
+def generate(template, questions, tmp_path_factory) -> Callable[..., Path]:
+    """generate("avion-auth", docs_language="en"): a service as `copier copy --defaults` without trust makes it."""
+
+    def generate(folder: str = "avion-auth", **answers: object) -> Path:
+        assert set(answers) <= questions, f"no such question: {set(answers) - questions}"
+        service = tmp_path_factory.mktemp("services") / folder
+        run_copy(str(template), service, data=answers, defaults=True, unsafe=False, quiet=True)
+        return service
+
+    return generate
+
+
+@pytest.fixture
+def refused(template, questions, tmp_path_factory) -> Callable[..., str]:
+    """refused("avion-auth", prefix="-"): the sentence with which the answers are refused; nothing is written."""
+
+    def refused(folder: str, **answers: object) -> str:
+        assert set(answers) <= questions, f"no such question: {set(answers) - questions}"
+        service = tmp_path_factory.mktemp("refused") / folder
+        with pytest.raises(ValueError) as error:
+            run_copy(str(template), service, data=answers, defaults=True, unsafe=False, quiet=True)
+        assert not service.exists()
+        return str(error.value).partition("Validation error for question ")[2].partition(": ")[2] or str(error.value)
+
+    return refused
+
+
+@pytest.fixture
+def copier_cli(template, tmp_path_factory) -> Callable:
+    """copier_cli(["copy", "gh:org/avion-migration-template", "avion-auth"], cwd=folder): Copier's own command."""
+    variables = git_configuration(tmp_path_factory.mktemp("git") / "config", template)
+
+    def copier_cli(arguments: list[str], cwd: Path, **options):
+        return command.run("copier", *arguments, cwd=cwd, env=variables, **options)
+
+    return copier_cli
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory) -> Path:
+    """A folder that all workers of one session share."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def engine(template, shared) -> Path:
+    """The engine's binary, built once in a generated service by the script that every service gets."""
+    service = shared / "avion-engine"
+    with (shared / "engine.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (service / ENGINE).exists():
+            run_copy(str(template), service, defaults=True, unsafe=False, quiet=True, overwrite=True)
+            built = command.run("sh", "tools/migrate/build.sh", cwd=service, timeout=600)
+            assert built.returncode == 0, built.stderr
+    return service / ENGINE
+
+
+@pytest.fixture
+def service(generate, engine) -> Callable[..., Path]:
+    """service("avion-auth"): a generated service whose engine is built already."""
+
+    def service(folder: str = "avion-auth", **answers: object) -> Path:
+        generated = generate(folder, **answers)
+        (generated / ENGINE).parent.mkdir(exist_ok=True)
+        # Not copy2: the binary must be newer than its sources, or make builds it again.
+        shutil.copy(engine, generated / ENGINE)
+        return generated
+
+    return service
+
+
+@pytest.fixture(scope="session")
+def certificate_authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def certificate(certificate_authority) -> Certificate:
+    """A certificate for localhost and 127.0.0.1."""
+    issued = certificate_authority.issue_cert("localhost", "127.0.0.1")
+    chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
+    return Certificate(chain=chain, key=issued.private_key_pem.bytes())
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Callable[..., Server]]:
+    """postgres_server("16"): a server of that major version, started at its first use in this session."""
+    servers: dict[tuple, Server] = {}
+    with contextlib.ExitStack() as stack:
+
+        def postgres_server(major: str | int = DEFAULT_MAJOR, certificate: Certificate | None = None) -> Server:
+            key = (str(major), certificate)
+            if key not in servers:
+                servers[key] = stack.enter_context(Server(str(major), certificate))
+            return servers[key]
+
+        yield postgres_server
+
+
+@pytest.fixture
+def postgres(request, postgres_server) -> Server:
+    """A server; `@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)` says of which major versions."""
+    return postgres_server(getattr(request, "param", DEFAULT_MAJOR))
+
+
+@pytest.fixture
+def create_database(postgres) -> Iterator[Callable[..., Database]]:
+    """create_database("avion_user"): an empty database avion_user_db that the role avion_user owns."""
+    with contextlib.ExitStack() as stack:
+
+        def create_database(identifier: str, server: Server = postgres) -> Database:
+            database = Database(server, f"{identifier}_db", identifier)
+            names = (database["DB_NAME"], database["DB_USER"])
+            server.create_database(*names, database["DB_PASSWORD"])
+            stack.callback(server.drop_database, *names)
+            return database
+
+        yield create_database
+
+
+@pytest.fixture
+def database(create_database) -> Database:
+    """The database of avion-auth, empty."""
+    return create_database("avion_auth")

@@ -1,0 +1,64 @@
+"""Answers that differ in every way that matters, in as few services as hold every pair of values."""
+
+from itertools import combinations
+
+CONSIDERATIONS = [
+    "session_cleanup",
+    "password_rehash",
+    "audit_retention",
+    "redis_sync",
+    "staged_move",
+    "concurrent_index",
+]
+VALUES = {
+    "postgres_version": ["15", "16", "17", "18"],
+    "production_ssl": [
+        ("require", ""),
+        ("verify-ca", "/etc/ssl/postgresql/ca.crt"),
+        ("verify-full", "system"),
+        ("verify-full", "/ca.crt"),
+    ],
+    "service_name": ["auth", "system-admin", "the-longest-name-that-fits-into-jobs"],
+    "migration_timeout": [1, 300, 86400],
+    "layout": ["repository", "monorepo-service"],
+    # YAML reads `on` as a boolean, and `1e3` as a number.
+    "prefix": ["avion", "on"],
+    "kubernetes_namespace": ["avion", "1e3"],
+    "author": ["avion-auth team", """O'Brien & "co": #1 \\ 東京"""],
+    "postgres_extensions": [[], ["uuid-ossp", "pg_trgm"]],
+    "docs_language": ["ja", "en"],
+    "considerations": [[], CONSIDERATIONS],
+}
+
+
+def every_pair(values: dict[str, list]) -> list[dict]:
+    """Rows that together hold each value of each name beside each value of each other name."""
+    names = list(values)
+
+    def pairs(row: dict[str, int]) -> set:
+        return {((a, row[a]), (b, row[b])) for a, b in combinations([name for name in names if name in row], 2)}
+
+    open_pairs = {
+        ((a, i), (b, j))
+        for a, b in combinations(names, 2)
+        for i in range(len(values[a]))
+        for j in range(len(values[b]))
+    }
+    rows = []
+    while open_pairs:
+        row = dict(min(open_pairs))
+        for name in names:
+            if name not in row:
+                row[name] = max(range(len(values[name])), key=lambda i: len(pairs({**row, name: i}) & open_pairs))
+        open_pairs -= pairs(row)
+        rows.append({name: values[name][row[name]] for name in names})
+    return rows
+
+
+def answers(row: dict) -> dict:
+    mode, root_cert = row["production_ssl"]
+    ssl = {"production_ssl_mode": mode} | ({"production_ssl_root_cert": root_cert} if root_cert else {})
+    return {name: value for name, value in row.items() if name != "production_ssl"} | ssl
+
+
+COVERING = [answers(row) for row in every_pair(VALUES)]

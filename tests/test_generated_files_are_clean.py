@@ -1,0 +1,140 @@
+"""Whatever the answers, every generated file is clean under the strictest setting of the linters of its kind."""
+
+import json
+import re
+from pathlib import Path
+
+import kubernetes_validate
+import promql_parser
+import pytest
+import yaml
+from copier import run_copy
+from jsonschema import Draft202012Validator, ValidationError
+
+from tests.covering import COVERING
+from tests.toolchain.command import run
+from tests.toolchain.install import LOCKS, ROOT
+
+NEWEST_KUBERNETES = sorted(kubernetes_validate.utils.all_versions(), key=lambda v: tuple(map(int, v.split("."))))[-5:]
+PLACEHOLDERS = {"${VERSION}": "1.20", "${BUILD_NUMBER}": "0123456789"}
+
+
+def clean(*command: str | Path, folder: Path) -> None:
+    result = run(*command, cwd=folder)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def lint_yaml(folder: Path) -> None:
+    # Copier itself writes .copier-answers.yml.
+    files = {file for file in folder.rglob("*") if file.suffix in (".yml", ".yaml")}
+    files.remove(folder / ".copier-answers.yml")
+    clean("yamllint", "--strict", "--config-file", ROOT / "tests/yamllint.yml", *files, folder=folder)
+
+
+def lint_workflow(folder: Path) -> None:
+    for workflow in folder.glob(".github/workflows/*"):
+        clean("actionlint", "-oneline", workflow, folder=folder)
+        clean("zizmor", "--offline", "--pedantic", "--quiet", workflow, folder=folder)
+        clean("check-jsonschema", "--builtin-schema", "vendor.github-workflows", workflow, folder=folder)
+
+
+def lint_compose(folder: Path) -> None:
+    for file in folder.glob("*compose*.y*ml"):
+        clean("check-jsonschema", "--builtin-schema", "vendor.compose-spec", file, folder=folder)
+
+
+def lint_dockerfile(folder: Path) -> None:
+    for dockerfile in folder.glob("*Dockerfile"):
+        clean("hadolint", dockerfile, folder=folder)
+
+
+def lint_kubernetes(folder: Path) -> None:
+    for manifest in folder.glob("k8s/**/*.yaml"):
+        text = manifest.read_text()
+        for placeholder, value in PLACEHOLDERS.items():
+            text = text.replace(placeholder, value)
+        for document in yaml.safe_load_all(text):
+            for version in NEWEST_KUBERNETES:
+                kubernetes_validate.validate(document, version, strict=True)
+
+
+def lint_alerts(folder: Path) -> None:
+    for file in folder.glob("monitoring/*"):
+        rules = yaml.safe_load(file.read_text())
+        Draft202012Validator(prometheus_rule_schema()).validate(rules)
+        for group in rules["spec"]["groups"]:
+            for rule in group["rules"]:
+                promql_parser.parse(rule["expr"])
+
+
+def prometheus_rule_schema() -> dict:
+    module = "github.com/prometheus-operator/prometheus-operator"
+    found = run("go", "mod", "download", "-json", module, cwd=LOCKS / "prometheus-operator")
+    assert found.returncode == 0, found.stdout + found.stderr
+    definition = Path(json.loads(found.stdout)["Dir"], "jsonnet/prometheus-operator/prometheusrules-crd.json")
+    (version,) = json.loads(definition.read_text())["spec"]["versions"]
+    return version["schema"]["openAPIV3Schema"]
+
+
+LINTERS = [lint_yaml, lint_workflow, lint_compose, lint_dockerfile, lint_kubernetes, lint_alerts]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[*COVERING, {"layout": "monorepo-root"}],
+    ids=lambda answers: "-".join(str(answers.get(name, "")) for name in ("layout", "postgres_version", "service_name")),
+)
+def generated(request, template, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("generated") / "avion"
+    run_copy(str(template), folder, data=request.param, defaults=True, unsafe=False, quiet=True)
+    return folder
+
+
+@pytest.mark.parametrize("lint", LINTERS)
+def test_every_file_is_clean(lint, generated):
+    lint(generated)
+
+
+def test_no_file_shows_traces_of_its_template(generated):
+    for file in filter(Path.is_file, generated.rglob("*")):
+        if not file.is_relative_to(generated / "tools"):
+            text = file.read_text()
+            assert not text or re.search(r"[^\n]\n\Z", text), f"{file} does not end with one newline"
+            assert not re.search(r"[ \t]$", text, re.MULTILINE), f"{file} has blanks at the end of a line"
+            assert "\n\n\n\n" not in text, f"{file} has a hole in it"
+            assert "{%" not in text, f"{file} holds a Jinja tag"
+
+
+WORKFLOW = ".github/workflows/auth-migration.yml"
+COMPOSE = "compose.migrations.yaml"
+JOB = "k8s/migrations/auth-migration-job.yaml"
+CHECKOUT = yaml.safe_load((ROOT / "versions.yml").read_text())["actions"]["checkout"]
+ALERTS = "monitoring/auth-migration-alerts.yaml"
+
+
+@pytest.mark.parametrize(
+    ("lint", "file", "good", "bad"),
+    [
+        (lint_yaml, COMPOSE, "volumes:\n  postgres_data:", "volumes:\n  postgres_data:\n  postgres_data:"),
+        (lint_workflow, WORKFLOW, "ubuntu-24.04", "ubuntu-12.04"),
+        (lint_workflow, WORKFLOW, f"@{CHECKOUT['sha']}", f"@{CHECKOUT['version']}"),
+        (lint_workflow, WORKFLOW, "persist-credentials: false", "fetch-depth: 1"),
+        (lint_workflow, WORKFLOW, "permissions: {}", "permissions: write-all"),
+        (lint_workflow, WORKFLOW, "timeout-minutes: 15", "timeout-minute: 15"),
+        (lint_workflow, WORKFLOW, "run: make migrate-up", "run: make migrate-up ${{ github.head_ref }}"),
+        (lint_compose, COMPOSE, "condition: service_healthy", "condition: service_completed"),
+        (lint_dockerfile, "migrations.Dockerfile", "USER 65532:65532", "USER root"),
+        (lint_kubernetes, JOB, "backoffLimit: 3", "backofLimit: 3"),
+        (lint_kubernetes, JOB, 'version: "${VERSION}"', "version: ${VERSION}"),
+        (lint_kubernetes, JOB, "ttlSecondsAfterFinished: 604800", "ttlSecondsAfterFinished: 7d"),
+        (lint_alerts, ALERTS, "for: 1m", "for: 1 minute"),
+        (lint_alerts, ALERTS, "unless on (", "unless one ("),
+    ],
+)
+def test_linters_see_what_they_are_there_for(generate, lint, file, good, bad):
+    service = generate()
+    text = (service / file).read_text()
+    assert good in text
+    (service / file).write_text(text.replace(good, bad))
+    with pytest.raises((AssertionError, ValidationError, kubernetes_validate.ValidationError, ValueError)):
+        lint(service)
