@@ -33,7 +33,7 @@ def test_modules_are_tidy(go):
     go("go", "mod", "tidy", "-diff")
 
 
-def test_unit_and_database_tests(go, postgres):
-    superuser = postgres.connection()
+def test_unit_and_database_tests(go, postgres_server, certificate):
+    superuser = postgres_server(certificate=certificate).connection()
     url = "postgres://{PGUSER}:{PGPASSWORD}@{PGHOST}:{PGPORT}/{PGDATABASE}?sslmode=disable".format(**superuser)
     go("go", "test", "./...", env={"MIGRATE_TEST_DATABASE_URL": url})

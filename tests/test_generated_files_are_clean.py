@@ -76,7 +76,39 @@ def prometheus_rule_schema() -> dict:
     return version["schema"]["openAPIV3Schema"]
 
 
-LINTERS = [lint_yaml, lint_workflow, lint_compose, lint_dockerfile, lint_kubernetes, lint_alerts]
+def lint_shell(folder: Path) -> None:
+    for script in folder.glob("tools/**/*.sh"):
+        clean("shellcheck", script, folder=folder)
+
+
+def lint_sql(folder: Path) -> None:
+    # The engine sets both timeouts for the whole session.
+    rules = ("require-lock-timeout", "require-statement-timeout")
+    for migration in folder.glob("migrations*/*.sql"):
+        applied, _, _ = migration.read_text().partition("-- +goose Down")
+        upwards = folder.parent / f"{migration.parent.name}-{migration.name}"
+        upwards.write_text(applied)
+        options = ("--assume-in-transaction", "--pg-version=15", *(f"--exclude={rule}" for rule in rules))
+        clean("squawk", *options, upwards, folder=folder)
+
+
+def lint_makefile(folder: Path) -> None:
+    for makefile in {folder / "Makefile", folder / "migrations.mk"}.intersection(folder.iterdir()):
+        result = run("make", "--warn-undefined-variables", "-n", "-f", makefile, "migrate-help", cwd=folder)
+        assert (result.returncode, result.stderr) == (0, "")
+
+
+LINTERS = [
+    lint_yaml,
+    lint_workflow,
+    lint_compose,
+    lint_dockerfile,
+    lint_kubernetes,
+    lint_alerts,
+    lint_shell,
+    lint_sql,
+    lint_makefile,
+]
 
 
 @pytest.fixture(
@@ -109,6 +141,7 @@ WORKFLOW = ".github/workflows/auth-migration.yml"
 COMPOSE = "compose.migrations.yaml"
 JOB = "k8s/migrations/auth-migration-job.yaml"
 CHECKOUT = yaml.safe_load((ROOT / "versions.yml").read_text())["actions"]["checkout"]
+FIRST_MIGRATION = "migrations/00001_init_schema.sql"
 ALERTS = "monitoring/auth-migration-alerts.yaml"
 
 
@@ -129,6 +162,11 @@ ALERTS = "monitoring/auth-migration-alerts.yaml"
         (lint_kubernetes, JOB, "ttlSecondsAfterFinished: 604800", "ttlSecondsAfterFinished: 7d"),
         (lint_alerts, ALERTS, "for: 1m", "for: 1 minute"),
         (lint_alerts, ALERTS, "unless on (", "unless one ("),
+        (lint_shell, "tools/migrate/build.sh", '"$go" build', "$go build"),
+        (lint_sql, FIRST_MIGRATION, "timestamptz", "timestamp"),
+        (lint_sql, FIRST_MIGRATION, "key text", "key varchar(255)"),
+        (lint_sql, FIRST_MIGRATION, "PRIMARY KEY,", "PRIMARY KEY,,"),
+        (lint_makefile, "migrations.mk", "@$(migrate) up", "@$(migrat) up\nx := $(migrat)"),
     ],
 )
 def test_linters_see_what_they_are_there_for(generate, lint, file, good, bad):

@@ -127,7 +127,8 @@ def test_any_name_is_refused_or_legal_everywhere(template, name):
     folder = Path(tempfile.mkdtemp()) / "avion-x"
     try:
         try:
-            run_copy(str(template), folder, data={"service_name": name}, defaults=True, quiet=True)
+            # Without the engine, whose files hold no name: they are most of the time that a copy takes.
+            run_copy(str(template), folder, data={"service_name": name}, defaults=True, quiet=True, exclude=["/tools/"])
         except ValueError as error:
             assert str(error).count("\n") == 0
             assert not folder.exists()
