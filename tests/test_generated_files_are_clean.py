@@ -162,7 +162,7 @@ ALERTS = "monitoring/auth-migration-alerts.yaml"
         (lint_kubernetes, JOB, "ttlSecondsAfterFinished: 604800", "ttlSecondsAfterFinished: 7d"),
         (lint_alerts, ALERTS, "for: 1m", "for: 1 minute"),
         (lint_alerts, ALERTS, "unless on (", "unless one ("),
-        (lint_shell, "tools/migrate/build.sh", '"$go" build', "$go build"),
+        (lint_shell, "tools/migrate/build.sh", 'command -v "$go"', "command -v $go"),
         (lint_sql, FIRST_MIGRATION, "timestamptz", "timestamp"),
         (lint_sql, FIRST_MIGRATION, "key text", "key varchar(255)"),
         (lint_sql, FIRST_MIGRATION, "PRIMARY KEY,", "PRIMARY KEY,,"),
