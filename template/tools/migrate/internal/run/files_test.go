@@ -32,7 +32,7 @@ func TestCreateAsksForTheNameOnATerminalOnly(t *testing.T) {
 func TestValidateLooksAtMigrationsAndSeedsWithoutADatabase(t *testing.T) {
 	s := newService(t, map[string]string{"migrations/00001_a.sql": createA, "migrations-seed/00001_data.sql": seedA})
 	t.Setenv("DB_HOST", "nowhere.invalid")
-	validate := func(engine *Engine, _ context.Context) error { return engine.Validate() }
+	validate := func(engine *Engine, ctx context.Context) error { return engine.Validate(ctx, false) }
 	if _, report := s.must(validate); report != "2 files are valid\n" {
 		t.Error(report)
 	}
