@@ -29,6 +29,9 @@ const (
 // run applies or rolls back migrations and sums up.
 func (s *session) run(ctx context.Context, in stream, steps []migration.Migration, way direction) error {
 	started := time.Now()
+	if err := s.prepare(ctx, in); err != nil {
+		return err
+	}
 	if err := s.apply(ctx, in, steps, way); err != nil {
 		return err
 	}
@@ -67,7 +70,7 @@ func (s *session) apply(ctx context.Context, in stream, steps []migration.Migrat
 }
 
 func (s stream) store() (goosedb.Store, error) {
-	store, err := history.NewStore(s.Table, s.history)
+	store, err := history.NewStore(s.Table, s.history, s.comparison.In(history.Pending, history.Applied))
 	if s.repeats {
 		return history.Repeatable{Store: store}, err
 	}
