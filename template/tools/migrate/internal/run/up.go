@@ -72,7 +72,7 @@ func (s *session) up(ctx context.Context, highest int64) error {
 	if current, err = s.read(ctx, which); err != nil {
 		return err
 	}
-	if steps, err = current.pending(highest); err != nil {
+	if steps, err = current.unapplied(highest); err != nil {
 		return err
 	}
 	return s.run(ctx, current, steps, up)
@@ -80,6 +80,20 @@ func (s *session) up(ctx context.Context, highest int64) error {
 
 // pending are the migrations to apply, each of them readable.
 func (s stream) pending(highest int64) ([]migration.Migration, error) {
+	steps, err := s.unapplied(highest)
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range steps {
+		if err := s.directory.CheckUp(step); err != nil {
+			return nil, err
+		}
+	}
+	return steps, nil
+}
+
+// unapplied are the migrations to apply, without a look into them.
+func (s stream) unapplied(highest int64) ([]migration.Migration, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
@@ -91,11 +105,7 @@ func (s stream) pending(highest int64) ([]migration.Migration, error) {
 		if entry.Version > highest {
 			break
 		}
-		step := migration.Migration{Version: entry.Version, File: entry.File}
-		if err := s.directory.CheckUp(step); err != nil {
-			return nil, err
-		}
-		steps = append(steps, step)
+		steps = append(steps, migration.Migration{Version: entry.Version, File: entry.File})
 	}
 	return steps, nil
 }
