@@ -70,7 +70,7 @@ func (s *session) up(ctx context.Context, highest int64) error {
 	if current, err = s.read(ctx); err != nil {
 		return err
 	}
-	if steps, err = current.pending(highest); err != nil {
+	if steps, err = current.unapplied(highest); err != nil {
 		return err
 	}
 	if len(steps) == 0 {
@@ -87,6 +87,20 @@ func (s *session) nothingToApply(current stream) {
 
 // pending are the migrations to apply, each of them readable.
 func (s stream) pending(highest int64) ([]migration.Migration, error) {
+	steps, err := s.unapplied(highest)
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range steps {
+		if err := s.directory.CheckUp(step); err != nil {
+			return nil, err
+		}
+	}
+	return steps, nil
+}
+
+// unapplied are the migrations to apply, without a look into them.
+func (s stream) unapplied(highest int64) ([]migration.Migration, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
@@ -95,11 +109,7 @@ func (s stream) pending(highest int64) ([]migration.Migration, error) {
 	}
 	var steps []migration.Migration
 	for _, entry := range s.comparison.PendingTo(highest) {
-		step := migration.Migration{Version: entry.Version, File: entry.File}
-		if err := s.directory.CheckUp(step); err != nil {
-			return nil, err
-		}
-		steps = append(steps, step)
+		steps = append(steps, migration.Migration{Version: entry.Version, File: entry.File})
 	}
 	return steps, nil
 }
