@@ -159,3 +159,17 @@ func TestADatabaseWithoutAHistoryCanBeMarked(t *testing.T) {
 	s.must((*Engine).Up)
 	s.expectVersions("0 1 2 3")
 }
+
+func TestARoleThatMayNotCreateTheTablesIsToldSo(t *testing.T) {
+	s := three(t)
+	s.goose("up")
+	s.Execute(t, "ALTER SCHEMA public OWNER TO CURRENT_USER")
+	s.Execute(t, "REVOKE CREATE ON SCHEMA public FROM "+s.User+", pg_database_owner, PUBLIC")
+	s.refuses((*Engine).Up, failure.CodeUnreachable, "goose_db_version_checksum", s.User)
+	t.Setenv("CONFIRM", s.Name)
+	s.refuses((*Engine).Mark, failure.CodeRefused, "could not be marked", s.User)
+	if s.hasTable("goose_db_version_environment") {
+		t.Error("half of it is there")
+	}
+	s.expectVersions("0 1 2 3")
+}
