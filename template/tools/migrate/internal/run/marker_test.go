@@ -93,7 +93,8 @@ func TestMigrationsSeeTheStricterEnvironment(t *testing.T) {
 	s := newService(t, map[string]string{"migrations/00001_a.sql": createA})
 	s.must((*Engine).Up)
 	s.mark("production")
-	s.write("migrations/00002_b.sql", "-- +goose Up\nCREATE TABLE b AS SELECT current_setting('custom.environment') AS name;\n-- +goose Down\nDROP TABLE b;\n")
+	s.write("migrations/00002_a.sql", "-- +goose Up\nRESET ALL;\n-- +goose Down\nSELECT 1;\n")
+	s.write("migrations/00003_b.sql", "-- +goose Up\nCREATE TABLE b AS SELECT current_setting('custom.environment') AS name;\n-- +goose Down\nDROP TABLE b;\n")
 	s.must((*Engine).Up)
 	if got := s.Value(t, "SELECT name FROM b"); got != "production" {
 		t.Error(got)
