@@ -3,6 +3,7 @@ package history
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -81,15 +82,13 @@ func Compare(files Files, known History, rules Rules) Comparison {
 			RecordedFile: record.File, RecordedChecksum: record.Checksum,
 		}
 	}
-	gone := map[int64]Entry{}
-	for version, entry := range applied {
-		gone[version] = entry
-	}
+	gone := maps.Clone(applied)
+	owners := files.owners(applied)
 	for _, m := range files.Migrations {
 		entry, found := applied[m.Version]
 		entry.Version, entry.File, entry.Checksum = m.Version, m.File, files.Checksums[m.File]
 		switch {
-		case m.File != files.owner(m.Version, entry.RecordedFile):
+		case m.File != owners[m.Version]:
 			entry = Entry{Version: m.Version, File: m.File, State: Duplicate}
 		case found:
 			entry.State = stateOfApplied(entry)
@@ -108,15 +107,15 @@ func Compare(files Files, known History, rules Rules) Comparison {
 	return comparison
 }
 
-// owner is the file that a version belongs to: where several have it, the one that was applied.
-func (f Files) owner(version int64, recorded string) string {
-	first := ""
+// owners are the files that the versions belong to: where several have one, the file that was applied.
+func (f Files) owners(applied map[int64]Entry) map[int64]string {
+	owners := map[int64]string{}
 	for _, m := range f.Migrations {
-		if m.Version == version && (first == "" || m.File == recorded) {
-			first = m.File
+		if owners[m.Version] == "" || m.File == applied[m.Version].RecordedFile {
+			owners[m.Version] = m.File
 		}
 	}
-	return first
+	return owners
 }
 
 func stateOfApplied(entry Entry) State {

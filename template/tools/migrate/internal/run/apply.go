@@ -56,6 +56,9 @@ func (s *session) apply(ctx context.Context, in stream, steps []migration.Migrat
 		return failure.Refused("%s: %s", in.Dir, err)
 	}
 	for done, step := range steps {
+		if err := s.declare(ctx); err != nil {
+			return err
+		}
 		started := time.Now()
 		if _, err := provider.ApplyVersion(ctx, step.Version, way == up); err != nil {
 			return s.failed(ctx, in, step, done, err)

@@ -7,8 +7,7 @@ import (
 	"migrate/internal/history"
 )
 
-// follow obeys the environment that the database is marked with where it is the stricter one. The session is told too,
-// because seeds and points of no return ask it.
+// follow obeys the environment that the database is marked with where it is the stricter one.
 func (s *session) follow(ctx context.Context, marker string) error {
 	stricter, err := s.target.Environment.Stricter(marker)
 	if err != nil {
@@ -17,13 +16,22 @@ func (s *session) follow(ctx context.Context, marker string) error {
 	if stricter == s.target.Environment {
 		return nil
 	}
-	_, err = s.ExecContext(ctx, "SELECT set_config('custom.environment', $1, false)", string(stricter))
-	if err != nil {
-		return s.unreadable(ctx, history.MarkerTable(s.engine.project.Migrations.Table), err)
-	}
 	s.engine.report.Say("database %s is marked as %s, although ENVIRONMENT is %s: the rules of %s hold",
 		s.target.Database, stricter, s.target.Environment, stricter)
-	s.target.Environment = stricter
+	s.target.Environment, s.overruled = stricter, true
+	return nil
+}
+
+// declare tells the server the stricter environment, which points of no return ask for. It does so before every file:
+// RESET ALL in one would bring back the environment that the session was begun with.
+func (s *session) declare(ctx context.Context) error {
+	if !s.overruled {
+		return nil
+	}
+	_, err := s.ExecContext(ctx, "SELECT set_config('custom.environment', $1, false)", string(s.target.Environment))
+	if err != nil {
+		return s.unreadable(ctx, s.engine.project.Migrations.Table, err)
+	}
 	return nil
 }
 

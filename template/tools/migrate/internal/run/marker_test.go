@@ -93,7 +93,8 @@ func TestMigrationsSeeTheStricterEnvironment(t *testing.T) {
 	s := newService(t, map[string]string{"migrations/00001_a.sql": createA})
 	s.must((*Engine).Up)
 	s.mark("production")
-	s.write("migrations/00002_b.sql", "-- +goose Up\nCREATE TABLE b AS SELECT current_setting('custom.environment') AS name;\n-- +goose Down\nDROP TABLE b;\n")
+	s.write("migrations/00002_a.sql", "-- +goose Up\nRESET ALL;\n-- +goose Down\nSELECT 1;\n")
+	s.write("migrations/00003_b.sql", "-- +goose Up\nCREATE TABLE b AS SELECT current_setting('custom.environment') AS name;\n-- +goose Down\nDROP TABLE b;\n")
 	s.must((*Engine).Up)
 	if got := s.Value(t, "SELECT name FROM b"); got != "production" {
 		t.Error(got)
@@ -157,5 +158,19 @@ func TestADatabaseWithoutAHistoryCanBeMarked(t *testing.T) {
 		t.Error(report)
 	}
 	s.must((*Engine).Up)
+	s.expectVersions("0 1 2 3")
+}
+
+func TestARoleThatMayNotCreateTheTablesIsToldSo(t *testing.T) {
+	s := three(t)
+	s.goose("up")
+	s.Execute(t, "ALTER SCHEMA public OWNER TO CURRENT_USER")
+	s.Execute(t, "REVOKE CREATE ON SCHEMA public FROM "+s.User+", pg_database_owner, PUBLIC")
+	s.refuses((*Engine).Up, failure.CodeUnreachable, "goose_db_version_checksum", s.User)
+	t.Setenv("CONFIRM", s.Name)
+	s.refuses((*Engine).Mark, failure.CodeRefused, "could not be marked", s.User)
+	if s.hasTable("goose_db_version_environment") {
+		t.Error("half of it is there")
+	}
 	s.expectVersions("0 1 2 3")
 }

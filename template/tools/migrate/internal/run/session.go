@@ -20,6 +20,8 @@ type session struct {
 	*sql.DB
 	engine *Engine
 	target connection.Target
+	// overruled tells that the database's mark made the target's environment stricter than the session was begun with.
+	overruled bool
 }
 
 // stream is a folder with its version table as both are now.
