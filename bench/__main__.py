@@ -1,21 +1,25 @@
 """`make bench`: what the template and the engine cost above what Copier and goose cost anyway."""
 
+import os
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.toolchain.command import run
+from tests.toolchain.command import environment, run
 from tests.toolchain.postgres import Server
 from tests.toolchain.published import COPY, git_configuration, publish, tagged
 
 COPIES = 11
 MIGRATIONS = 41
+THOUSANDS = 9
+FILES = 1000
 SERVICE = "avion-auth"
-PASSWORD = "bench"
+DATABASE, USER, PASSWORD = "avion_auth_db", "avion_auth", "bench"
 
 
 def main() -> None:
@@ -56,22 +60,68 @@ def copy(folder: Path, git: dict[str, str]) -> None:
 
 
 def migrating(service: Path, server: Server) -> None:
-    server.create_database("avion_auth_db", "avion_auth", PASSWORD)
-    engine = {"DB_HOST": server.host, "DB_PORT": str(server.port), "DB_PASSWORD": PASSWORD}
-    goose = {
-        "GOOSE_DRIVER": "postgres",
-        "GOOSE_DBSTRING": f"postgres://avion_auth:{PASSWORD}@{server.host}:{server.port}/avion_auth_db?sslmode=disable",
-        "GOOSE_MIGRATION_DIR": "migrations",
+    server.create_database(DATABASE, USER, PASSWORD)
+    environments = {
+        "engine": {"DB_HOST": server.host, "DB_PORT": str(server.port), "DB_PASSWORD": PASSWORD},
+        "goose": {
+            "GOOSE_DRIVER": "postgres",
+            "GOOSE_DBSTRING": f"postgres://{USER}:{PASSWORD}@{server.host}:{server.port}/{DATABASE}?sslmode=disable",
+            "GOOSE_MIGRATION_DIR": "migrations",
+        },
     }
     program = service.parent / "goose"
     do("go", "build", "-o", program, "github.com/pressly/goose/v3/cmd/goose", cwd=service / "tools/migrate")
-    do("make", "migrate-up", cwd=service, env=engine)
+
+    def make(target: str) -> None:
+        do("make", target, cwd=service, env=environments["engine"])
+
+    def engine(command: str) -> None:
+        do("./tools/migrate/bin/migrate", command, cwd=service, env=environments["engine"])
+
+    def goose(command: str) -> None:
+        do(program, command, cwd=service, env=environments["goose"])
+
+    def empty() -> None:
+        server.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+        server.execute(f"CREATE DATABASE {DATABASE} OWNER {USER}")
+        server.execute("CHECKPOINT")
+
+    make("migrate-up")
     compare(
         "nothing to do: `make migrate-up`, against `goose up`",
         MIGRATIONS,
-        lambda: do("make", "migrate-up", cwd=service, env=engine),
-        lambda: do(program, "up", cwd=service, env=goose),
+        lambda: make("migrate-up"),
+        lambda: goose("up"),
     )
+    compare("nothing to do: `migrate up`, against `goose up`", MIGRATIONS, lambda: engine("up"), lambda: goose("up"))
+    write_migrations(service / "migrations", FILES)
+    up = f"{FILES:,} files: `migrate up`, against `goose up`"
+    compare(up, THOUSANDS, lambda: engine("up"), lambda: goose("up"), before=empty)
+    status = f"{FILES:,} files: `migrate status`, against `goose status`"
+    compare(status, THOUSANDS, lambda: engine("status"), lambda: goose("status"))
+    empty()
+    megabytes = peak_memory("./tools/migrate/bin/migrate", "up", cwd=service, env=environments["engine"])
+    print(f"{1:>9}  {megabytes:>6.0f} MB  {'':>9}  {'':>5}  {FILES:,} files: peak memory of `migrate up`", flush=True)
+
+
+def write_migrations(folder: Path, count: int) -> None:
+    for file in folder.glob("*.sql"):
+        file.unlink()
+    for number in range(1, count + 1):
+        content = f"-- +goose Up\nCREATE TABLE t{number} (id int);\n-- +goose Down\nDROP TABLE t{number};\n"
+        (folder / f"{number:05}_t.sql").write_text(content)
+
+
+def peak_memory(*command: str, cwd: Path, env: dict[str, str]) -> float:
+    process = subprocess.Popen(
+        command, cwd=cwd, env=environment(env), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    # Linux counts kilobytes, macOS bytes.
+    return usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
 
 
 def compare(
@@ -79,15 +129,17 @@ def compare(
     times: int,
     ours: Callable[[], None],
     theirs: Callable[[], None],
+    before: Callable[[], None] = lambda: None,
     after: Callable[[], None] = lambda: None,
 ) -> None:
-    """Runs both in turn, so that whatever else the machine does slows both."""
+    """Runs both in turn, each first as often as second, so that whatever else the machine does slows both."""
     durations: dict[Callable, list[float]] = {ours: [], theirs: []}
-    for _ in range(times):
-        for action, seconds in durations.items():
+    for turn in range(times):
+        for action in (ours, theirs) if turn % 2 else (theirs, ours):
+            before()
             started = time.perf_counter()
             action()
-            seconds.append(time.perf_counter() - started)
+            durations[action].append(time.perf_counter() - started)
             after()
     mine, other = (statistics.median(seconds) * 1000 for seconds in durations.values())
     print(f"{times:>9}  {mine:>6.0f} ms  {other:>6.0f} ms  {mine / other:>5.2f}  {title}", flush=True)
