@@ -27,6 +27,7 @@ type Project struct {
 	Migrations Stream
 	Seed       Stream
 	Database   Database
+	Lock       Lock
 	rules      map[environment.Environment]environment.Rules
 }
 
@@ -35,6 +36,15 @@ type Stream struct {
 	Dir   string `yaml:"dir"`
 	Table string `yaml:"table"`
 }
+
+// Lock is how runners keep out of each other's way.
+type Lock string
+
+// The locks: one that belongs to a session of the server, and one for poolers, behind which no session lasts.
+const (
+	SessionLock Lock = "session"
+	TableLock   Lock = "table"
+)
 
 // Database holds the defaults of DB_NAME and DB_USER.
 type Database struct {
@@ -52,6 +62,7 @@ type file struct {
 	Service      string               `yaml:"service"`
 	Author       string               `yaml:"author"`
 	Database     Database             `yaml:"database"`
+	Lock         Lock                 `yaml:"lock"`
 	Environments map[string]fileRules `yaml:"environments"`
 }
 
@@ -79,6 +90,7 @@ func parseProject(content []byte) (Project, error) {
 		Driver: "postgres",
 		Stream: Stream{Dir: "./migrations", Table: "goose_db_version"},
 		Seed:   Stream{Dir: "./migrations-seed", Table: "goose_seed_version"},
+		Lock:   SessionLock,
 	}
 	if err := yaml.Load(content, &read, yaml.WithKnownFields()); err != nil {
 		return Project{}, failure.Refused("%s: %s: correct the file", ProjectFile, explainYAML(err))
@@ -89,10 +101,15 @@ func parseProject(content []byte) (Project, error) {
 		Migrations: read.Stream,
 		Seed:       read.Seed,
 		Database:   read.Database,
+		Lock:       read.Lock,
 		rules:      map[environment.Environment]environment.Rules{},
 	}
 	if read.Driver != "postgres" && read.Driver != "pgx" {
 		return Project{}, failure.Refused("%s: driver is %q: the engine knows postgres only", ProjectFile, read.Driver)
+	}
+	if read.Lock != SessionLock && read.Lock != TableLock {
+		return Project{}, failure.Refused("%s: lock is %q: it is session, or table where the way leads through PgBouncer "+
+			"in transaction mode", ProjectFile, read.Lock)
 	}
 	if err := project.checkStreams(); err != nil {
 		return Project{}, err
