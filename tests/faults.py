@@ -63,8 +63,8 @@ class Marked:
         )
 
     def empty(self) -> None:
-        self.database.query("DROP SCHEMA public CASCADE")
-        self.database.query("CREATE SCHEMA public")
+        # The test servers commit without waiting for the disk, and a crash of the server would undo this.
+        self.database.query("SET synchronous_commit = on; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 
     def sessions(self) -> int:
         return self.database.value("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'migrate%'")

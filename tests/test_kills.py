@@ -45,10 +45,10 @@ class Wire:
                 end.shutdown(socket.SHUT_RDWR)
 
     def cut(self) -> None:
-        self._listener.close()
-        for end in self._ends:
+        for end in (self._listener, *self._ends):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+            end.close()
 
 
 def crash(marked: Marked) -> None:

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -73,14 +74,18 @@ func (l *Lease) Acquire(ctx context.Context, session *sql.DB) error {
 func (l *Lease) create(ctx context.Context, session *sql.DB) error {
 	statement := "CREATE TABLE IF NOT EXISTS " + l.table() + " (id boolean PRIMARY KEY DEFAULT true CHECK (id), " +
 		"holder text NOT NULL, since timestamptz NOT NULL, expires timestamptz NOT NULL)"
-	for {
+	for attempt := 1; ; attempt++ {
 		_, err := session.ExecContext(ctx, statement)
-		var server *pgconn.PgError
-		if errors.As(err, &server) && (server.Code == "23505" || server.Code == "42P07") {
-			continue
+		if err == nil || attempt == 10 || !alreadyThere(err) {
+			return err
 		}
-		return err
 	}
+}
+
+// alreadyThere recognises that another runner was quicker: unique_violation, duplicate_table and duplicate_object.
+func alreadyThere(err error) bool {
+	var server *pgconn.PgError
+	return errors.As(err, &server) && slices.Contains([]string{"23505", "42P07", "42710"}, server.Code)
 }
 
 func (l *Lease) try(ctx context.Context, session *sql.DB) (taken bool, holder string, err error) {
