@@ -10,7 +10,7 @@ migrate := tools/migrate/bin/migrate
 # What is typed after `make` is text, not make syntax: DB_PASSWORD='pa$$word' arrives as it is, and nothing in NAME runs.
 $(foreach name,NAME BLOCK VERSION CONFIRM ENVIRONMENT \
 	DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD DB_PASSWORD_FILE DB_SSL_MODE DB_SSL_ROOT_CERT DB_URL DB_URL_FILE \
-	MIGRATION_AUTO_RUN MIGRATION_TIMEOUT MIGRATION_CONNECT_TIMEOUT MIGRATION_LOCK_TIMEOUT,\
+	MIGRATION_AUTO_RUN MIGRATION_TIMEOUT MIGRATION_CONNECT_TIMEOUT MIGRATION_LOCK_TIMEOUT MIGRATION_RETRY_TIMEOUT,\
 	$(if $(filter command,$(origin $(name))),$(eval override export $(name) := $$(value $(name)))))
 
 migrate-help: ## list these targets

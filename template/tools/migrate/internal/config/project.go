@@ -29,6 +29,7 @@ type Project struct {
 	// OutOfOrder lets a file with a lower number than an applied one be applied late.
 	OutOfOrder bool
 	Database   Database
+	Lock       Lock
 	rules      map[environment.Environment]environment.Rules
 }
 
@@ -37,6 +38,15 @@ type Stream struct {
 	Dir   string `yaml:"dir"`
 	Table string `yaml:"table"`
 }
+
+// Lock is how runners keep out of each other's way.
+type Lock string
+
+// The locks: one that belongs to a session of the server, and one for poolers, behind which no session lasts.
+const (
+	SessionLock Lock = "session"
+	TableLock   Lock = "table"
+)
 
 // Database holds the defaults of DB_NAME and DB_USER.
 type Database struct {
@@ -55,6 +65,7 @@ type file struct {
 	Service      string               `yaml:"service"`
 	Author       string               `yaml:"author"`
 	Database     Database             `yaml:"database"`
+	Lock         Lock                 `yaml:"lock"`
 	Environments map[string]fileRules `yaml:"environments"`
 }
 
@@ -82,6 +93,7 @@ func parseProject(content []byte) (Project, error) {
 		Driver: "postgres",
 		Stream: Stream{Dir: "./migrations", Table: "goose_db_version"},
 		Seed:   Stream{Dir: "./migrations-seed", Table: "goose_seed_version"},
+		Lock:   SessionLock,
 	}
 	if err := yaml.Load(content, &read, yaml.WithKnownFields()); err != nil {
 		return Project{}, failure.Refused("%s: %s: correct the file", ProjectFile, explainYAML(err))
@@ -92,6 +104,7 @@ func parseProject(content []byte) (Project, error) {
 		Migrations: read.Stream,
 		Seed:       read.Seed,
 		Database:   read.Database,
+		Lock:       read.Lock,
 		rules:      map[environment.Environment]environment.Rules{},
 	}
 	if read.Driver != "postgres" && read.Driver != "pgx" {
@@ -103,6 +116,10 @@ func parseProject(content []byte) (Project, error) {
 		project.OutOfOrder = true
 	default:
 		return Project{}, failure.Refused("%s: out_of_order is %q: write allow or refuse", ProjectFile, read.OutOfOrder)
+	}
+	if read.Lock != SessionLock && read.Lock != TableLock {
+		return Project{}, failure.Refused("%s: lock is %q: it is session, or table where the way leads through PgBouncer "+
+			"in transaction mode", ProjectFile, read.Lock)
 	}
 	if err := project.checkStreams(); err != nil {
 		return Project{}, err

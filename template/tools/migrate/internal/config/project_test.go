@@ -85,3 +85,17 @@ func TestAMissingProjectIsRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestTheLockIsASessionsUnlessTheFileSaysTable(t *testing.T) {
+	for text, want := range map[string]Lock{"driver: postgres\n": SessionLock, "lock: session\n": SessionLock, "lock: table\n": TableLock} {
+		project, err := parseProject([]byte(text))
+		if err != nil || project.Lock != want {
+			t.Errorf("%q: %q, %v", text, project.Lock, err)
+		}
+	}
+	for _, text := range []string{"lock: none\n", "lock: Table\n", "lock: ''\n"} {
+		if _, err := parseProject([]byte(text)); err == nil || !strings.Contains(err.Error(), "lock is") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

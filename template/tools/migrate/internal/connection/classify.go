@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"migrate/internal/config"
 	"migrate/internal/failure"
 )
 
@@ -66,6 +67,9 @@ func (t Target) explainServer(server *pgconn.PgError) error {
 	case "3D000":
 		return failure.Unreachable("%s has no database %q: create it (in development make migrate-reset does), or correct DB_NAME",
 			t.Address(), t.Database)
+	case "08P01":
+		return failure.Unreachable("%s refused the session's settings (%s): through PgBouncer, write lock: table in %s",
+			t.Address(), message, config.ProjectFile)
 	case "42704":
 		return failure.Unreachable("%s refused the session's settings (%s): the engine needs PostgreSQL 14 or newer",
 			t.Address(), message)

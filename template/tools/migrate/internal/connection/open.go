@@ -29,6 +29,9 @@ func (t Target) Open(ctx context.Context, say func(format string, values ...any)
 	if err != nil {
 		return nil, err
 	}
+	if t.Pooled() {
+		connection = pooled{connection.(*stdlib.Conn), t.local}
+	}
 	pool := sql.OpenDB(&singleSession{connection: connection, target: t})
 	pool.SetMaxOpenConns(1)
 	return pool, nil

@@ -5,6 +5,7 @@ package connection
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -30,7 +31,12 @@ type Target struct {
 
 	wait   time.Duration
 	config *pgx.ConnConfig
+	// local are the session's settings where they cannot be given to the session: behind a pooler.
+	local map[string]string
 }
+
+// Pooled tells that the connection leads to a pooler, which may give each transaction another session of the server.
+func (t Target) Pooled() bool { return t.local != nil }
 
 // The limits of the session. They live in the server, because a client that has gone away limits nothing.
 const (
@@ -70,15 +76,19 @@ func Resolve(settings config.Settings, project config.Project) (Target, error) {
 	if err != nil {
 		return Target{}, err
 	}
-	for name, value := range map[string]string{
-		"application_name":                    strings.TrimSuffix("migrate/"+project.Service, "/"),
+	parsed.RuntimeParams["application_name"] = strings.TrimSuffix("migrate/"+project.Service, "/")
+	session := map[string]string{
 		"custom.environment":                  string(where),
 		"statement_timeout":                   milliseconds(statementTimeout),
 		"lock_timeout":                        milliseconds(lockTimeout),
 		"idle_in_transaction_session_timeout": milliseconds(idleInTransactionTimeout),
 		"client_connection_check_interval":    milliseconds(connectionCheckInterval),
-	} {
-		parsed.RuntimeParams[name] = value
+	}
+	var local map[string]string
+	if project.Lock == config.TableLock { // a pooler refuses what it does not know when a session begins
+		local = session
+	} else {
+		maps.Copy(parsed.RuntimeParams, session)
 	}
 	return Target{
 		Environment: where,
@@ -87,6 +97,7 @@ func Resolve(settings config.Settings, project config.Project) (Target, error) {
 		SSLMode:     protection.mode,
 		wait:        wait,
 		config:      parsed,
+		local:       local,
 	}, nil
 }
 

@@ -14,6 +14,16 @@ type Script struct {
 	HasDown bool
 	// NoTransaction tells that goose runs the statements one by one, outside a transaction.
 	NoTransaction bool
+	// Limits are what the file asks for instead of the session's own.
+	Limits Limits
+}
+
+// Section returns the statements of one direction.
+func (s Script) Section(up bool) []Statement {
+	if up {
+		return s.Up
+	}
+	return s.Down
 }
 
 // Statement is what goose sends to the server at once.
@@ -68,6 +78,9 @@ func (s *scanner) line(number int, line string) error {
 		return s.annotation(line)
 	}
 	if s.buffer.Len() == 0 {
+		if parts := limitsLine.FindStringSubmatch(line); parts != nil {
+			return s.limits(parts[1])
+		}
 		if isComment || line == "" || s.section == beforeUp && strings.TrimSpace(line) == "" {
 			return nil
 		}
@@ -83,6 +96,13 @@ func (s *scanner) line(number int, line string) error {
 		s.flush()
 	}
 	return nil
+}
+
+func (s *scanner) limits(settings string) error {
+	if s.section == inDown || len(s.script.Up) > 0 {
+		return errors.New("'-- migrate:' stands after a statement: it holds for the whole file, so move it to the top")
+	}
+	return s.script.Limits.read(settings)
 }
 
 func (s *scanner) annotation(line string) error {

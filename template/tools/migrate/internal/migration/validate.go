@@ -32,6 +32,9 @@ func (d Directory) validateFile(m Migration) error {
 		return failure.Refused("%s has no '-- +goose Down' line: add it with what undoes the change, "+
 			"or with a comment that says why nothing can", filepath.Join(d.Path, m.File))
 	}
+	if script.NoTransaction {
+		return d.checkNoTransaction(m, script.Down)
+	}
 	return nil
 }
 
@@ -45,6 +48,9 @@ func (d Directory) CheckUp(m Migration) error {
 		return failure.Refused("%s has no statement in its Up section: it would be recorded as applied and do nothing: "+
 			"write the change, or remove the file", filepath.Join(d.Path, m.File))
 	}
+	if script.NoTransaction {
+		return d.checkNoTransaction(m, script.Up)
+	}
 	return nil
 }
 
@@ -57,6 +63,9 @@ func (d Directory) CheckDown(m Migration) error {
 	if len(script.Down) == 0 {
 		return failure.Refused("%s has no statement in its Down section and cannot be rolled back: "+
 			"undo its change with a new migration (make migrate-create)", filepath.Join(d.Path, m.File))
+	}
+	if script.NoTransaction {
+		return d.checkNoTransaction(m, script.Down)
 	}
 	return nil
 }

@@ -3,13 +3,11 @@ package run
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/pressly/goose/v3"
 	goosedb "github.com/pressly/goose/v3/database"
 
 	"migrate/internal/failure"
@@ -46,22 +44,18 @@ func (s *session) run(ctx context.Context, in stream, steps []migration.Migratio
 
 // apply runs migrations of a stream one by one, in the order given, each with its line in the version table.
 func (s *session) apply(ctx context.Context, in stream, steps []migration.Migration, way direction) error {
-	store, err := in.store()
+	ctx = s.keepLock(ctx)
+	applier, err := s.applier(in, way)
 	if err != nil {
-		return failure.Refused("table %q: %s", in.Table, err)
-	}
-	provider, err := goose.NewProvider(goose.DialectCustom, s.DB, os.DirFS(in.Dir),
-		goose.WithStore(store), goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		return failure.Refused("%s: %s", in.Dir, err)
+		return err
 	}
 	for done, step := range steps {
 		if err := s.declare(ctx); err != nil {
 			return err
 		}
 		started := time.Now()
-		if _, err := provider.ApplyVersion(ctx, step.Version, way == up); err != nil {
-			return s.failed(ctx, in, step, done, err)
+		if err := applier.step(ctx, step); err != nil {
+			return s.failed(ctx, in, step, way, done, err)
 		}
 		if way == up {
 			s.engine.report.Applied(step.File, time.Since(started))
@@ -72,7 +66,7 @@ func (s *session) apply(ctx context.Context, in stream, steps []migration.Migrat
 	return nil
 }
 
-func (s stream) store() (goosedb.Store, error) {
+func (s stream) store() (goosedb.StoreExtender, error) {
 	store, err := history.NewStore(s.Table, s.history, s.comparison.In(history.Pending, history.Applied))
 	if s.repeats {
 		return history.Repeatable{Store: store}, err
@@ -81,17 +75,25 @@ func (s stream) store() (goosedb.Store, error) {
 }
 
 // failed says what happened to a migration, and what of it stays in the database.
-func (s *session) failed(ctx context.Context, in stream, step migration.Migration, done int, err error) error {
+func (s *session) failed(ctx context.Context, in stream, step migration.Migration, way direction, done int, err error) error {
 	script, _ := in.directory.Script(step)
 	file := filepath.Join(in.Dir, step.File)
 	stays := "nothing of it stays"
 	if script.NoTransaction {
-		stays = "it runs without a transaction, so what it did before that stays: look before running it again"
+		stays = "it runs without a transaction, so what it did before that stays: look before running it again" +
+			s.invalid(ctx, migration.ConcurrentIndexes(script.Section(way == up)))
 	}
 	var server *pgconn.PgError
+	var lockLost *failure.Error
+	var waited blocked
 	switch {
+	case errors.As(context.Cause(ctx), &lockLost):
+		return failure.Unreachable("%s was stopped: %s%s", file, lockLost.Sentence, before(done))
 	case ctx.Err() != nil:
 		return failure.MigrationFailed("%s was interrupted: %s%s", file, stays, before(done))
+	case errors.As(err, &waited) && errors.As(err, &server):
+		return failure.MigrationFailed("%s failed: %s (SQLSTATE %s)%s: %s: %s%s",
+			file, s.target.Redact(server.Message), server.Code, hint(server), waited.obstacle(), stays, before(done))
 	case errors.As(err, &server) && !sessionEnded(server):
 		return failure.MigrationFailed("%s failed: %s (SQLSTATE %s)%s: %s%s",
 			file, s.target.Redact(server.Message), server.Code, hint(server), stays, before(done))

@@ -44,3 +44,13 @@ func (e *Engine) target() (connection.Target, error) {
 func (e *Engine) lockTimeout() (time.Duration, error) {
 	return e.settings.Seconds("MIGRATION_LOCK_TIMEOUT", 60, 0, 3600)
 }
+
+// retryTimeout is how long a migration goes on asking for locks that another session holds: by default as long as one
+// statement may take.
+func (e *Engine) retryTimeout() (time.Duration, error) {
+	statement, err := e.settings.Seconds("MIGRATION_TIMEOUT", 300, 1, 86400)
+	if err != nil {
+		return 0, err
+	}
+	return e.settings.Seconds("MIGRATION_RETRY_TIMEOUT", int(statement.Seconds()), 0, 86400)
+}

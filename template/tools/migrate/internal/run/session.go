@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -22,6 +23,24 @@ type session struct {
 	target connection.Target
 	// overruled tells that the database's mark made the target's environment stricter than the session was begun with.
 	overruled bool
+	// lease is the lock in a table, and its session; nil where the lock belongs to the run's own session.
+	lease        *lock.Lease
+	leaseSession *sql.DB
+	// watcher is the session that finds out what the run's session, whose id is pid, waits for.
+	watcher *sql.DB
+	pid     uint32
+}
+
+// Close ends the sessions, and with them the lock.
+func (s *session) Close() error {
+	if s.lease != nil {
+		s.lease.Release(s.leaseSession)
+		s.leaseSession.Close()
+	}
+	if s.watcher != nil {
+		s.watcher.Close()
+	}
+	return s.DB.Close()
 }
 
 // stream is a folder with its version table as both are now.
@@ -47,7 +66,11 @@ func (e *Engine) openTarget(ctx context.Context, target connection.Target) (*ses
 	if err != nil {
 		return nil, err
 	}
-	return &session{DB: pool, engine: e, target: target}, nil
+	pid, err := backend(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	return &session{DB: pool, engine: e, target: target, pid: pid}, nil
 }
 
 // lock keeps every other runner of the service away until the session ends. Seeds take the same lock as migrations:
@@ -57,12 +80,42 @@ func (s *session) lock(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.engine.project.Lock == config.TableLock {
+		return s.lockTable(ctx, timeout)
+	}
 	return lock.Advisory{
 		Database: s.target.Database,
 		Table:    s.engine.project.Migrations.Table,
 		Timeout:  timeout,
 		Say:      s.engine.report.Say,
 	}.Acquire(ctx, s.DB)
+}
+
+func (s *session) lockTable(ctx context.Context, timeout time.Duration) error {
+	session, err := s.target.Open(ctx, s.engine.report.Say)
+	if err != nil {
+		return err
+	}
+	lease := &lock.Lease{
+		Database: s.target.Database,
+		Table:    s.engine.project.Migrations.Table,
+		Timeout:  timeout,
+		Say:      s.engine.report.Say,
+	}
+	if err := lease.Acquire(ctx, session); err != nil {
+		session.Close()
+		return err
+	}
+	s.lease, s.leaseSession = lease, session
+	return nil
+}
+
+// keepLock returns a context that ends when the lock is lost without the run's own session.
+func (s *session) keepLock(ctx context.Context) context.Context {
+	if s.lease == nil {
+		return ctx
+	}
+	return s.lease.Keep(ctx, s.leaseSession)
 }
 
 // read puts the migrations beside their history, and follows the environment that the database is marked with.

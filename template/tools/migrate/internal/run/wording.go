@@ -36,10 +36,10 @@ func before(done int) string {
 // hint is the server's advice, where it has any.
 func hint(server *pgconn.PgError) string {
 	if server.Code == "55P03" {
-		return ": another session holds the table, and the migration waits no longer than 3 s for it"
+		return ": another session holds the table"
 	}
 	if server.Code == "57014" {
-		return ": a statement may take as long as MIGRATION_TIMEOUT says"
+		return ": a statement may take as long as MIGRATION_TIMEOUT says, or statement_timeout in the file's '-- migrate:' line"
 	}
 	if server.Hint != "" {
 		return ": " + server.Hint

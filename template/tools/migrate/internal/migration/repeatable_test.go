@@ -1,0 +1,110 @@
+package migration
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestWhatCanBeRepeated(t *testing.T) {
+	for text, want := range map[string]int{
+		"CREATE TABLE a (id int);":                                                                         1,
+		"create table if not exists a (id int);":                                                           0,
+		"CREATE TABLE a (note text DEFAULT 'IF NOT EXISTS');":                                              1,
+		"CREATE TABLE a (id int); -- IF NOT EXISTS":                                                        1,
+		"CREATE /* IF NOT EXISTS */ TABLE a (id int);":                                                     1,
+		"CREATE INDEX CONCURRENTLY i ON a (id);":                                                           1,
+		"CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON a (id);":                                      0,
+		"DROP INDEX CONCURRENTLY i;":                                                                       1,
+		"DROP INDEX CONCURRENTLY IF EXISTS i;":                                                             0,
+		"DROP INDEX CONCURRENTLY IF EXISTS i;\nCREATE INDEX CONCURRENTLY i ON a (id);":                     0,
+		"DROP INDEX CONCURRENTLY IF EXISTS app.\"I\";\nCREATE INDEX CONCURRENTLY \"I\" ON app.a (id);":     0,
+		"DROP INDEX CONCURRENTLY IF EXISTS j;\nCREATE INDEX CONCURRENTLY i ON a (id);":                     1,
+		"CREATE INDEX CONCURRENTLY i ON a (id);\nDROP INDEX CONCURRENTLY IF EXISTS i;":                     1,
+		"ALTER TABLE a DROP CONSTRAINT IF EXISTS k;\nALTER TABLE a ADD CONSTRAINT k UNIQUE USING INDEX i;": 0,
+		"ALTER TABLE a ADD CONSTRAINT k UNIQUE USING INDEX i;":                                             1,
+		"ALTER TABLE a VALIDATE CONSTRAINT k;":                                                             0,
+		"ALTER TABLE a ADD COLUMN b int;":                                                                  1,
+		"ALTER TABLE a ADD COLUMN IF NOT EXISTS b int;":                                                    0,
+		"ALTER TABLE a ADD COLUMN IF NOT EXISTS b int, ADD COLUMN c int;":                                  1,
+		"ALTER TABLE a ALTER b SET NOT NULL;":                                                              0,
+		"ALTER TYPE mood ADD VALUE 'glad';":                                                                1,
+		"ALTER TYPE mood ADD VALUE IF NOT EXISTS 'glad';":                                                  0,
+		"CREATE OR REPLACE VIEW v AS SELECT 1;":                                                            0,
+		"INSERT INTO a VALUES (1);":                                                                        1,
+		"INSERT INTO a VALUES (1) ON CONFLICT DO NOTHING;":                                                 0,
+		"UPDATE a SET n = n + 1;":                                                                          1,
+		"DELETE FROM a;":                                                                                   1,
+		"VACUUM ANALYZE a;":                                                                                0,
+		"SELECT 1;":                                                                                        0,
+		"CALL move();":                                                                                     1,
+		"DO $$ BEGIN PERFORM 1 /* IF NOT EXISTS */; END $$;":                                               1,
+		"REINDEX TABLE CONCURRENTLY a;":                                                                    0,
+	} {
+		script, err := parseScript("-- +goose NO TRANSACTION\n-- +goose Up\n" + text + "\n")
+		if err != nil {
+			t.Fatalf("%q: %s", text, err)
+		}
+		if got := len(unrepeatable(script.Up)); got != want {
+			t.Errorf("%q: %d cannot be repeated, not %d", text, got, want)
+		}
+	}
+}
+
+func TestOneStatementThatCannotBeRepeatedIsAllowed(t *testing.T) {
+	for content, want := range map[string]string{
+		"CREATE TABLE a (id int);\nSELECT 1;\n":                                            "",
+		"CREATE TABLE a (id int);\nCREATE TABLE b (id int);\n":                             "2 statements that cannot be repeated (lines 3, 4)",
+		"CREATE INDEX CONCURRENTLY ON a (id);\n":                                           "line 3 builds an index without a name",
+		"CREATE INDEX CONCURRENTLY i ON a (id);\nCREATE INDEX CONCURRENTLY j ON a (id);\n": "lines 3, 4",
+	} {
+		folder := t.TempDir()
+		up := "-- +goose NO TRANSACTION\n-- +goose Up\n" + content + "-- +goose Down\nSELECT 1;\n"
+		if err := os.WriteFile(filepath.Join(folder, "00001_a.sql"), []byte(up), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		directory, err := ReadDirectory(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = directory.CheckUp(directory.Migrations[0])
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %v", content, err)
+		}
+		if problems := Validate(directory); len(problems) > 0 != (want != "") {
+			t.Errorf("%q: %v", content, problems)
+		}
+	}
+}
+
+func TestIndexesAreFoundByTheirStatement(t *testing.T) {
+	for text, want := range map[string]Index{
+		"CREATE INDEX CONCURRENTLY i ON a (id);":                                    {"i", "a"},
+		"create unique index concurrently if not exists My_I on only app.a (id);":   {"my_i", "app.a"},
+		"CREATE INDEX CONCURRENTLY \"My \"\"i\" ON \"App\".\"A b\" USING gin (id);": {`My "i`, `"App"."A b"`},
+		"CREATE INDEX i ON a (id);":                                                 {},
+		"-- why\nCREATE INDEX CONCURRENTLY i -- what\nON a (id);":                   {"i", "a"},
+	} {
+		index, _ := Statement{Text: text}.concurrentIndex()
+		if index != want {
+			t.Errorf("%q: %v", text, index)
+		}
+	}
+}
+
+func TestOnlyConcurrentStatementsMayWaitLong(t *testing.T) {
+	for text, want := range map[string]bool{
+		"CREATE INDEX CONCURRENTLY i ON a (id);":    true,
+		"DROP INDEX CONCURRENTLY IF EXISTS i;":      true,
+		"REINDEX (VERBOSE) INDEX CONCURRENTLY i;":   true,
+		"CREATE INDEX i ON a (id);":                 false,
+		"ALTER TABLE a ADD COLUMN b int;":           false,
+		"REFRESH MATERIALIZED VIEW CONCURRENTLY v;": false,
+		"SELECT 'CREATE INDEX CONCURRENTLY';":       false,
+	} {
+		if got := WaitsForOthersOnly([]Statement{{Text: text}}); got != want {
+			t.Errorf("%q: %t", text, got)
+		}
+	}
+}
