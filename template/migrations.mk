@@ -4,7 +4,7 @@
 migrate := tools/migrate/bin/migrate
 
 .PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
-	migrate-ping migrate-create migrate-validate migrate-seed migrate-reset migrate-build \
+	migrate-ping migrate-create migrate-validate migrate-check migrate-seed migrate-reset migrate-build \
 	migrate-docker-up migrate-docker-down migrate-docker-status
 
 # What is typed after `make` is text, not make syntax: DB_PASSWORD='pa$$word' arrives as it is, and nothing in NAME runs.
@@ -44,6 +44,9 @@ migrate-create: $(migrate) ## write a new migration: NAME= [BLOCK=]
 
 migrate-validate: $(migrate) ## look for mistakes in the migration files
 	@$(migrate) validate
+
+migrate-check: $(migrate) ## try every migration and its rollback on a throw-away database (development and test)
+	@$(migrate) check
 
 migrate-seed: $(migrate) ## load test data (development and test)
 	@$(migrate) seed
