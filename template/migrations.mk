@@ -2,13 +2,14 @@
 # Every decision is the engine's: tools/migrate.
 
 migrate := tools/migrate/bin/migrate
+squawk := tools/migrate/bin/squawk
 
 .PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
-	migrate-ping migrate-create migrate-validate migrate-check migrate-seed migrate-reset migrate-build \
+	migrate-ping migrate-create migrate-validate migrate-lint migrate-check migrate-seed migrate-reset migrate-build \
 	migrate-docker-up migrate-docker-down migrate-docker-status
 
 # What is typed after `make` is text, not make syntax: DB_PASSWORD='pa$$word' arrives as it is, and nothing in NAME runs.
-$(foreach name,NAME BLOCK VERSION CONFIRM ENVIRONMENT \
+$(foreach name,NAME BLOCK BASE VERSION CONFIRM ENVIRONMENT \
 	DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD DB_PASSWORD_FILE DB_SSL_MODE DB_SSL_ROOT_CERT DB_URL DB_URL_FILE \
 	MIGRATION_AUTO_RUN MIGRATION_TIMEOUT MIGRATION_CONNECT_TIMEOUT MIGRATION_LOCK_TIMEOUT,\
 	$(if $(filter command,$(origin $(name))),$(eval override export $(name) := $$(value $(name)))))
@@ -45,6 +46,9 @@ migrate-create: $(migrate) ## write a new migration: NAME= [BLOCK=]
 migrate-validate: $(migrate) ## look for mistakes in the migration files
 	@$(migrate) validate
 
+migrate-lint: $(migrate) $(squawk) ## look for what is dangerous in new migrations: [BASE=]
+	@$(migrate) lint --base="$$BASE"
+
 migrate-check: $(migrate) ## try every migration and its rollback on a throw-away database (development and test)
 	@$(migrate) check
 
@@ -68,3 +72,6 @@ migrate-docker-status: ## migrate-status inside compose
 $(migrate): tools/migrate/build.sh tools/migrate/go.mod tools/migrate/go.sum \
 	$(filter-out %_test.go,$(wildcard tools/migrate/*.go tools/migrate/internal/*/*.go tools/migrate/internal/*/*.tmpl))
 	@sh tools/migrate/build.sh
+
+$(squawk): tools/migrate/squawk.sh tools/migrate/squawk.txt
+	@sh tools/migrate/squawk.sh

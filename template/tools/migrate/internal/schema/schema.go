@@ -17,17 +17,20 @@ type Schema map[string]string
 //go:embed objects.sql
 var objects string
 
-// Read asks the catalog. It needs no pg_dump, whose version would have to match the server's. The tables that are left
-// out are the engine's own.
-func Read(ctx context.Context, session *sql.DB, leaveOut ...string) (Schema, error) {
+// Read asks the catalog. It needs no pg_dump, whose version would have to match the server's. The version tables
+// are left out, and with them the engine's other tables, whose names begin with theirs.
+func Read(ctx context.Context, session *sql.DB, versionTables ...string) (Schema, error) {
 	transaction, err := session.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return nil, err
 	}
 	defer transaction.Rollback()
 	var own string
-	if err := transaction.QueryRowContext(ctx, "SELECT coalesce(string_agg(to_regclass(name)::oid::text, ','), '') "+
-		"FROM unnest(string_to_array($1, ',')) AS name", strings.Join(leaveOut, ",")).Scan(&own); err != nil {
+	if err := transaction.QueryRowContext(ctx, "SELECT coalesce(string_agg(other.oid::text, ','), '') "+
+		"FROM unnest(string_to_array($1, ',')) name JOIN pg_class version ON version.oid = to_regclass(name) "+
+		"JOIN pg_class other ON other.relnamespace = version.relnamespace AND other.relkind = 'r' "+
+		"AND (other.oid = version.oid OR starts_with(other.relname, version.relname || '_'))",
+		strings.Join(versionTables, ",")).Scan(&own); err != nil {
 		return nil, err
 	}
 	// With an empty search path the server writes every name with its schema.
