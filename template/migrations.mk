@@ -70,7 +70,7 @@ migrate-docker-status: ## migrate-status inside compose
 	@docker compose run --rm migrate status
 
 $(migrate): tools/migrate/build.sh tools/migrate/go.mod tools/migrate/go.sum \
-	$(filter-out %_test.go,$(wildcard tools/migrate/*.go tools/migrate/internal/*/*.go tools/migrate/internal/*/*.tmpl))
+	$(wildcard tools/migrate/*.go tools/migrate/internal/*/*.go tools/migrate/internal/*/*.tmpl)
 	@sh tools/migrate/build.sh
 
 $(squawk): tools/migrate/squawk.sh tools/migrate/squawk.txt

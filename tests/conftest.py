@@ -200,6 +200,12 @@ def service(generate, engine) -> Callable[..., Path]:
     return service
 
 
+def certificate_for(authority: trustme.CA, *names: str) -> Certificate:
+    issued = authority.issue_cert(*names)
+    chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
+    return Certificate(chain=chain, key=issued.private_key_pem.bytes())
+
+
 @pytest.fixture(scope="session")
 def certificate_authority() -> trustme.CA:
     return trustme.CA()
@@ -207,10 +213,7 @@ def certificate_authority() -> trustme.CA:
 
 @pytest.fixture(scope="session")
 def certificate(certificate_authority) -> Certificate:
-    """A certificate for localhost and 127.0.0.1."""
-    issued = certificate_authority.issue_cert("localhost", "127.0.0.1")
-    chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
-    return Certificate(chain=chain, key=issued.private_key_pem.bytes())
+    return certificate_for(certificate_authority, "localhost", "127.0.0.1")
 
 
 @pytest.fixture(scope="session")
@@ -226,6 +229,17 @@ def postgres_server() -> Iterator[Callable[..., Server]]:
             return servers[key]
 
         yield postgres_server
+
+
+@pytest.fixture(scope="session")
+def servers(postgres_server, certificate_authority, certificate) -> dict[str, Server]:
+    """One server for each kind of certificate, and one without any."""
+    return {
+        "right": postgres_server(certificate=certificate),
+        "wrong name": postgres_server(certificate=certificate_for(certificate_authority, "db.example")),
+        "unknown authority": postgres_server(certificate=certificate_for(trustme.CA(), "localhost", "127.0.0.1")),
+        "none": postgres_server(),
+    }
 
 
 @pytest.fixture

@@ -111,3 +111,11 @@ def test_no_template_artefact_is_left_in_a_service(generate, folder):
         assert "\n\n\n" not in text, f"{path}: blank lines left by a block"
         assert text.endswith("\n") or not text, f"{path}: no newline at the end"
         assert not text.endswith("\n\n"), f"{path}: blank line at the end"
+
+
+def test_engine_comes_without_its_tests_and_is_complete(generate, run):
+    module = generate("avion-auth") / "tools/migrate"
+    assert not list(module.rglob("*_test.go"))
+    assert not list(module.rglob("testdata"))
+    tidy = run("go", "mod", "tidy", "-diff", cwd=module)
+    assert (tidy.returncode, tidy.stdout) == (0, ""), tidy.stderr

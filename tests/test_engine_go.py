@@ -1,15 +1,23 @@
 """The engine's own tests, on a real server, and the linters of Go."""
 
+import shutil
+from collections import defaultdict
+from pathlib import Path
+
 import pytest
 
 from tests.toolchain.install import ROOT
 
 ENGINE = ROOT / "template/tools/migrate"
 
+# The packages that say no, and the least share of their statements that the tests run.
+GUARDS = ("environment", "history", "connection")
+COVERED = 0.9
+
 
 @pytest.fixture
 def go(run):
-    def go(*arguments: str, env: dict[str, str] | None = None, timeout: float = 900) -> str:
+    def go(*arguments: str | Path, env: dict[str, str] | None = None, timeout: float = 900) -> str:
         result = run(*arguments, cwd=ENGINE, env={"GOFLAGS": "-mod=readonly", **(env or {})}, timeout=timeout)
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
@@ -33,7 +41,34 @@ def test_modules_are_tidy(go):
     go("go", "mod", "tidy", "-diff")
 
 
-def test_unit_and_database_tests(go, postgres_server, certificate):
+def test_unit_and_database_tests_pass_and_cover_the_guards(go, postgres_server, certificate, tmp_path):
     superuser = postgres_server(certificate=certificate).connection()
     url = "postgres://{PGUSER}:{PGPASSWORD}@{PGHOST}:{PGPORT}/{PGDATABASE}?sslmode=disable".format(**superuser)
-    go("go", "test", "./...", env={"MIGRATE_TEST_DATABASE_URL": url})
+    profile = tmp_path / "coverage"
+    go(
+        *("go", "test", f"-coverprofile={profile}", "-covermode=atomic"),
+        "-coverpkg=" + ",".join(f"./internal/{name}" for name in GUARDS),
+        # The race detector needs a C compiler, which not every machine has.
+        *(["-race"] if shutil.which("cc") else []),
+        "./...",
+        env={"MIGRATE_TEST_DATABASE_URL": url},
+    )
+    shares = coverage(profile.read_text())
+    assert set(shares) == set(GUARDS)
+    assert min(shares.values()) >= COVERED, shares
+
+
+def coverage(profile: str) -> dict[str, float]:
+    """The share of statements that ran in each package; several test programs report on the same block."""
+    statements: dict[str, int] = {}
+    ran: dict[str, bool] = defaultdict(bool)
+    for line in profile.splitlines()[1:]:
+        block, count, hits = line.rsplit(" ", 2)
+        statements[block] = int(count)
+        ran[block] |= int(hits) > 0
+    totals: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for block, count in statements.items():
+        package = block.split("/internal/")[1].split("/")[0]
+        totals[package][0] += count * ran[block]
+        totals[package][1] += count
+    return {package: covered / total for package, (covered, total) in totals.items()}

@@ -52,12 +52,24 @@ def test_engine_reads_gooses_history_and_goes_on(run, goose, folder, database):
     assert "pending" in run("make", "migrate-status", cwd=folder).stdout.lower()
 
 
-def test_both_keep_the_same_tables(run, goose, folder, database, create_database):
+def test_both_keep_the_same_tables_but_for_the_engines_own(run, goose, folder, database, create_database):
     assert run("make", "migrate-up", cwd=folder).returncode == 0
     other = create_database("avion_other")
     settings = {"PGDATABASE": other["DB_NAME"], "PGUSER": other["DB_USER"], "PGPASSWORD": other["DB_PASSWORD"]}
     assert run(goose, "up", cwd=folder, env=settings).returncode == 0
-    assert other.schema("--no-owner") == database.schema("--no-owner")
+    own = ("--exclude-table=goose_db_version_checksum", "--exclude-table=goose_db_version_environment")
+    assert other.schema("--no-owner") == database.schema("--no-owner", *own)
+
+
+def test_engine_adopts_once_what_goose_applied(run, goose, folder):
+    assert run(goose, "up", cwd=folder).returncode == 0
+    assert run("make", "migrate-status", cwd=folder).stdout.count("applied, unrecorded") == 2
+    assert (
+        "recorded the checksums of 2 migrations that another tool applied"
+        in run("make", "migrate-up", cwd=folder).stderr
+    )
+    assert "recorded" not in run("make", "migrate-up", cwd=folder).stderr
+    assert "unrecorded" not in run("make", "migrate-status", cwd=folder).stdout
 
 
 def test_goose_loads_seed_data_from_the_same_env(run, goose, folder, database):

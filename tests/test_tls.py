@@ -3,30 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import trustme
 import yaml
 
-from tests.toolchain.postgres import Certificate
-
 ENGINE = "./tools/migrate/bin/migrate"
-
-
-def certificate_for(authority: trustme.CA, *names: str) -> Certificate:
-    issued = authority.issue_cert(*names)
-    return Certificate(
-        chain=b"".join(blob.bytes() for blob in issued.cert_chain_pems), key=issued.private_key_pem.bytes()
-    )
-
-
-@pytest.fixture(scope="session")
-def servers(postgres_server, certificate_authority, certificate):
-    """One server for each kind of certificate, and one without any."""
-    return {
-        "right": postgres_server(certificate=certificate),
-        "wrong name": postgres_server(certificate=certificate_for(certificate_authority, "db.example")),
-        "unknown authority": postgres_server(certificate=certificate_for(trustme.CA(), "localhost", "127.0.0.1")),
-        "none": postgres_server(),
-    }
 
 
 @pytest.fixture

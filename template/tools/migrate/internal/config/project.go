@@ -26,6 +26,8 @@ type Project struct {
 	Author     string
 	Migrations Stream
 	Seed       Stream
+	// OutOfOrder lets a file with a lower number than an applied one be applied late.
+	OutOfOrder bool
 	Database   Database
 	rules      map[environment.Environment]environment.Rules
 }
@@ -48,6 +50,7 @@ func (p Project) Rules(e environment.Environment) environment.Rules { return p.r
 type file struct {
 	Driver       string `yaml:"driver"`
 	Stream       `yaml:",inline"`
+	OutOfOrder   string               `yaml:"out_of_order"`
 	Seed         Stream               `yaml:"seed"`
 	Service      string               `yaml:"service"`
 	Author       string               `yaml:"author"`
@@ -94,6 +97,13 @@ func parseProject(content []byte) (Project, error) {
 	if read.Driver != "postgres" && read.Driver != "pgx" {
 		return Project{}, failure.Refused("%s: driver is %q: the engine knows postgres only", ProjectFile, read.Driver)
 	}
+	switch read.OutOfOrder {
+	case "", "refuse":
+	case "allow":
+		project.OutOfOrder = true
+	default:
+		return Project{}, failure.Refused("%s: out_of_order is %q: write allow or refuse", ProjectFile, read.OutOfOrder)
+	}
 	if err := project.checkStreams(); err != nil {
 		return Project{}, err
 	}
@@ -104,6 +114,9 @@ func parseProject(content []byte) (Project, error) {
 	}
 	return project, nil
 }
+
+// longestName leaves room for _environment within the 63 characters of a name.
+const longestName = 51
 
 // The version table's name goes into SQL as it is, in goose as well as here.
 var tableName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}(\.[a-z_][a-z0-9_]{0,62})?$`)
@@ -120,6 +133,10 @@ func (p Project) checkStreams() error {
 		if each.Dir == "" {
 			return failure.Refused("%s: %sdir is empty: name a folder, as in ./migrations", ProjectFile, each.prefix)
 		}
+	}
+	if name := p.Migrations.Table[strings.LastIndex(p.Migrations.Table, ".")+1:]; len(name) > longestName {
+		return failure.Refused("%s: table is %q: at most %d characters, so that the names of the tables beside it are as long as "+
+			"PostgreSQL's names may be: shorten it", ProjectFile, p.Migrations.Table, longestName)
 	}
 	if p.Migrations.Table == p.Seed.Table {
 		return failure.Refused("%s: table and seed.table are both %q: each needs a table of its own, "+

@@ -25,6 +25,7 @@ func TestEveryKeyOfTheProjectIsRead(t *testing.T) {
 driver: postgres
 dir: db
 table: audit.versions
+out_of_order: allow
 seed: {dir: seeds, table: seeds_done}
 service: avion-auth
 author: "auth team"
@@ -37,7 +38,7 @@ environments:
 		t.Fatal(err)
 	}
 	if project.Migrations != (Stream{"db", "audit.versions"}) || project.Seed != (Stream{"seeds", "seeds_done"}) ||
-		project.Service != "avion-auth" || project.Author != "auth team" || project.Database != (Database{"auth_db", "auth"}) {
+		!project.OutOfOrder || project.Service != "avion-auth" || project.Author != "auth team" || project.Database != (Database{"auth_db", "auth"}) {
 		t.Errorf("%+v", project)
 	}
 	if rules := project.Rules(environment.Production); rules.SSLMode != sslmode.VerifyFull || rules.SSLRootCert != "system" {
@@ -57,6 +58,9 @@ func TestABadProjectIsRefusedInWordsAboutTheFile(t *testing.T) {
 		"dir: [a]\n":                          "line 1",
 		"a: [\n":                              "line",
 		"driver: mysql\n":                     `driver is "mysql"`,
+		"out_of_order: perhaps\n":             `out_of_order is "perhaps"`,
+		"out_of_order: true\n":                "out_of_order",
+		"table: a." + strings.Repeat("b", 52): "at most 51 characters",
 		"table: 'a; DROP TABLE b'\n":          "table is",
 		"table: Goose\n":                      "table is",
 		"seed: {table: ''}\n":                 "seed.table is",

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/jackc/pgservicefile"
 
@@ -28,7 +29,12 @@ func readFields(settings config.Settings, defaults config.Database) (fields, err
 			return fields{}, err
 		}
 	}
-	service, err := readService(settings)
+	for variable, parameter := range passedOn {
+		if value := settings.Get(variable).Value; value != "" && fromURL.more[parameter] == "" {
+			fromURL.more[parameter] = value
+		}
+	}
+	service, err := readService(fromURL.more)
 	if err != nil {
 		return fields{}, err
 	}
@@ -44,12 +50,14 @@ func readFields(settings config.Settings, defaults config.Database) (fields, err
 		database: cmp.Or(choose(settings.Get("DB_NAME"), fromURL.database), service["dbname"], settings.Get("PGDATABASE").Value, defaults.Name),
 		user:     cmp.Or(choose(settings.Get("DB_USER"), fromURL.user), service["user"], settings.Get("PGUSER").Value, defaults.User),
 		password: cmp.Or(choose(passwordSetting, fromURL.password), service["password"], settings.Get("PGPASSWORD").Value),
-		sslMode:  fromURL.sslMode, sslRootCert: fromURL.sslRootCert, more: fromURL.more,
+		sslMode:  fromURL.sslMode, sslRootCert: cmp.Or(fromURL.sslRootCert, service["sslrootcert"]),
+		serviceSSLMode: service["sslmode"], more: fromURL.more,
 	}
-	for variable, parameter := range passedOn {
-		if value := settings.Get(variable).Value; value != "" && chosen.more[parameter] == "" {
-			chosen.more[parameter] = value
-		}
+	if chosen.password == "" {
+		chosen.password, err = passwordFromFile(chosen)
+	}
+	if err != nil {
+		return fields{}, err
 	}
 	return chosen, chosen.check()
 }
@@ -66,6 +74,11 @@ var passedOn = map[string]string{
 }
 
 func (f fields) check() error {
+	for name, value := range map[string]string{"DB_HOST": f.host, "DB_NAME": f.database, "DB_USER": f.user} {
+		if strings.Contains(value, "://") {
+			return failure.Refused("%s holds a whole address: give it as DB_URL, or name only this part of it", name)
+		}
+	}
 	if f.database == "" {
 		return failure.Refused("no database is named: set DB_NAME, or database.name in %s", config.ProjectFile)
 	}
@@ -75,13 +88,13 @@ func (f fields) check() error {
 	return nil
 }
 
-func readService(settings config.Settings) (map[string]string, error) {
-	name := settings.Get("PGSERVICE").Value
+func readService(parameters map[string]string) (map[string]string, error) {
+	name := parameters["service"]
 	if name == "" {
 		return nil, nil
 	}
 	home, _ := os.UserHomeDir()
-	path := cmp.Or(settings.Get("PGSERVICEFILE").Value, filepath.Join(home, ".pg_service.conf"))
+	path := cmp.Or(parameters["servicefile"], filepath.Join(home, ".pg_service.conf"))
 	file, err := pgservicefile.ReadServicefile(path)
 	if err != nil {
 		return nil, failure.Refused("PGSERVICE is %q, and its file %q cannot be read: correct PGSERVICEFILE, or unset PGSERVICE",

@@ -35,11 +35,10 @@ func (t Target) Open(ctx context.Context, say func(format string, values ...any)
 }
 
 func (t Target) dialPatiently(ctx context.Context, say func(format string, values ...any)) (driver.Conn, error) {
-	connector := stdlib.GetConnector(*t.config)
 	deadline := time.Now().Add(t.wait)
 	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
 		attempt, cancel := context.WithTimeout(ctx, min(max(time.Until(deadline), shortestAttempt), longestAttempt))
-		connection, err := connector.Connect(attempt)
+		connection, err := t.login(attempt)
 		cancel()
 		if err == nil {
 			return connection, nil

@@ -69,6 +69,16 @@ func TestAServerThatRefusesIsNotWaitedFor(t *testing.T) {
 	}
 }
 
+func TestAPasswordOfCompatibilityCharactersIsTakenAsLibpqTakesIt(t *testing.T) {
+	database := postgrestest.New(t)
+	for _, password := range []string{"ｆｕｌｌｗｉｄｔｈ", "ﬁ", "パスワード", "e\u0301"} {
+		database.Execute(t, fmt.Sprintf("ALTER ROLE %s PASSWORD '%s'", database.User, password))
+		if _, err := access(database).with("DB_PASSWORD", password).open(t); err != nil {
+			t.Errorf("%q: %s", password, err)
+		}
+	}
+}
+
 func TestAServerThatIsNotThereIsWaitedFor(t *testing.T) {
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -2,6 +2,7 @@ package connection
 
 import (
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -10,13 +11,19 @@ const redacted = "*****"
 // shortestSecret keeps a one-letter password from turning every message into asterisks.
 const shortestSecret = 4
 
+// Redact removes the password from words that the server or a library chose: a migration may have quoted it.
+func (t Target) Redact(text string) string { return redact(text, t.secrets()) }
+
 // redact removes secrets, plain or percent-encoded, from words that a library chose.
 func redact(text string, secrets []string) string {
 	for _, secret := range secrets {
 		if len(secret) < shortestSecret {
 			continue
 		}
-		for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), url.UserPassword("", secret).String()[1:]} {
+		for _, form := range []string{
+			secret, url.QueryEscape(secret), url.PathEscape(secret), url.UserPassword("", secret).String()[1:],
+			strings.ReplaceAll(secret, "'", "''"), strings.Trim(strconv.Quote(secret), `"`),
+		} {
 			text = strings.ReplaceAll(text, form, redacted)
 		}
 	}

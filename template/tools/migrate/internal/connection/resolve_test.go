@@ -139,6 +139,67 @@ func TestAServiceFileFillsWhatIsOpen(t *testing.T) {
 	}
 }
 
+func TestAServiceFileNeverWeakensTLS(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "services")
+	if err := os.WriteFile(path, []byte("[strict]\nsslmode=require\n[lax]\nsslmode=disable\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		given variables
+		want  string // a mode, or empty for refused
+	}{
+		{variables{"PGSERVICE": "strict"}, "require"},
+		{variables{"PGSERVICE": "strict", "DB_SSL_MODE": "disable"}, "require"},
+		{variables{"DB_URL": "postgres://localhost/d?service=strict"}, "require"},
+		{variables{"PGSERVICE": "lax", "ENVIRONMENT": "production"}, ""},
+		{variables{"PGSERVICE": "lax", "ENVIRONMENT": "production", "PGSSLMODE": "require"}, "require"},
+	} {
+		target, err := c.given.with("PGSERVICEFILE", path).resolve(t)
+		switch {
+		case c.want == "" && failure.CodeOf(err) != failure.CodeRefused, c.want != "" && err != nil:
+			t.Errorf("%v: %v", c.given, err)
+		case c.want != "" && target.SSLMode.String() != c.want:
+			t.Errorf("%v: %s, not %s", c.given, target.SSLMode, c.want)
+		}
+	}
+}
+
+func TestAWholeAddressInOneOfItsPartsIsRefusedWithoutBeingRepeated(t *testing.T) {
+	for _, name := range []string{"DB_HOST", "DB_NAME", "DB_USER", "PGHOST", "DB_PASSWORD_FILE", "DB_URL_FILE"} {
+		_, err := variables{name: "postgres://u:hunter2@localhost/d"}.resolve(t)
+		if failure.CodeOf(err) != failure.CodeRefused || err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAPasswordFileIsReadAsLibpqReadsIt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pgpass")
+	lines := "# localhost:5432:auth_db:auth:comment\n\nno entry\nlocalhost:1:*:*:another port\n" +
+		`loc\alhost:*:auth_db:*: a\:b\\c:d ` + "\n*:*:*:*:last\n"
+	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		given variables
+		want  string
+	}{
+		{variables{}, ` a:b\c:d `},
+		{variables{"DB_PORT": "1"}, "another port"},
+		{variables{"DB_HOST": "/run/pg", "ENVIRONMENT": "dev"}, ` a:b\c:d `},
+		{variables{"DB_NAME": "other"}, "last"},
+		{variables{"DB_PASSWORD": "given"}, "given"},
+	} {
+		target, err := c.given.with("PGPASSFILE", path).resolve(t)
+		if err != nil || target.config.Password != c.want {
+			t.Errorf("%v: %q (%v)", c.given, target.config.Password, err)
+		}
+	}
+	if _, err := (variables{"PGPASSFILE": "/nowhere"}).resolve(t); failure.CodeOf(err) != failure.CodeRefused {
+		t.Error("a password file that is not there was accepted")
+	}
+}
+
 func TestAPasswordFileFillsWhatIsOpen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pgpass")
 	if err := os.WriteFile(path, []byte("localhost:5432:auth_db:auth:from pgpass\n"), 0o600); err != nil {
@@ -210,6 +271,9 @@ func TestRedactionKnowsEveryForm(t *testing.T) {
 		if got := redact("<"+text+">", []string{secret}); got != "<"+redacted+">" {
 			t.Errorf("%q stays: %q", text, got)
 		}
+	}
+	if got := redact(`in SQL it''s, in Go \"it's\"`, []string{"it's", `"it's"`}); strings.Contains(got, "it") {
+		t.Errorf("a quoted secret stays: %q", got)
 	}
 	if got := redact("a cat", []string{"a", ""}); got != "a cat" {
 		t.Error(got)

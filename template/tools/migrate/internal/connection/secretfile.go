@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 
 	"migrate/internal/config"
@@ -23,13 +25,21 @@ func secret(settings config.Settings, name string) (config.Setting, error) {
 	if err != nil {
 		var pathError *fs.PathError
 		errors.As(err, &pathError)
-		return config.Setting{}, failure.Refused("%s names %q, which cannot be read (%s): mount the secret there, or correct %s",
-			file.Name, file.Value, pathError.Err, file.Name)
+		return config.Setting{}, failure.Refused("%s names %s, which cannot be read (%s): mount the secret there, or correct %s",
+			file.Name, describePath(file.Value), pathError.Err, file.Name)
 	}
 	text := strings.TrimRight(string(content), "\r\n")
 	if text == "" {
-		return config.Setting{}, failure.Refused("%s names %q, which is empty: write the value into the file",
-			file.Name, file.Value)
+		return config.Setting{}, failure.Refused("%s names %s, which is empty: write the value into the file",
+			file.Name, describePath(file.Value))
 	}
 	return config.Setting{Name: file.Name, Value: text, Source: file.Source}, nil
+}
+
+// describePath repeats a path, and nothing that may be the secret itself, put where the path belongs.
+func describePath(value string) string {
+	if filepath.IsAbs(value) || strings.HasPrefix(value, "./") || strings.HasPrefix(value, "../") {
+		return strconv.Quote(value)
+	}
+	return "a file"
 }

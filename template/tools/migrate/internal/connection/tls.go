@@ -53,6 +53,7 @@ func strongestMode(settings config.Settings, chosen fields) (sslmode.Mode, strin
 	for _, setting := range []config.Setting{
 		settings.Get("DB_SSL_MODE"),
 		{Name: "DB_URL's sslmode", Value: chosen.sslMode},
+		{Name: "the service file's sslmode", Value: chosen.serviceSSLMode},
 		settings.Get("PGSSLMODE"),
 	} {
 		if !setting.Present() {

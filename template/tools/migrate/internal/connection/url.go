@@ -13,7 +13,7 @@ import (
 type fields struct {
 	host, port, database, user, password string
 
-	sslMode, sslRootCert string
+	sslMode, serviceSSLMode, sslRootCert string
 	// more are libpq parameters that pgx reads by itself.
 	more map[string]string
 }

@@ -86,7 +86,7 @@ func (e Environment) Check(rules Rules) error {
 		return failure.Refused(".goose.yml: environments.%s.ssl_mode is %s: %s needs at least %s: name that or a stronger one",
 			e, rules.SSLMode, e, weakest)
 	}
-	if len(rules.PlaintextHosts) > 0 && !e.disposable() {
+	if len(rules.PlaintextHosts) > 0 && !e.Disposable() {
 		return failure.Refused(".goose.yml: environments.%s.plaintext_hosts: "+
 			"only development and test may name hosts that are reached without TLS: remove the key", e)
 	}
@@ -96,7 +96,7 @@ func (e Environment) Check(rules Rules) error {
 // DemandedSSLMode is the weakest TLS mode that is acceptable for a host.
 func (e Environment) DemandedSSLMode(rules Rules, host Host) sslmode.Mode {
 	demanded := max(rules.SSLMode, e.WeakestSSLMode())
-	if host.Local || e.disposable() && slices.Contains(rules.PlaintextHosts, host.Name) {
+	if host.Local || e.Disposable() && slices.Contains(rules.PlaintextHosts, host.Name) {
 		return demanded
 	}
 	return max(demanded, sslmode.Require)
@@ -104,13 +104,30 @@ func (e Environment) DemandedSSLMode(rules Rules, host Host) sslmode.Mode {
 
 // CheckDisposable refuses an operation that destroys or invents data, everywhere but in development and test.
 func (e Environment) CheckDisposable(operation string) error {
-	if e.disposable() {
+	if e.Disposable() {
 		return nil
 	}
 	return failure.Refused("%s is not allowed in %s: it runs only where ENVIRONMENT is development or test", operation, e)
 }
 
+// Disposable tells whether the data may be lost: nobody but its developers uses it.
+func (e Environment) Disposable() bool { return e == Development || e == Test }
+
 // NeedsConsent tells whether rolling back takes an explicit CONFIRM.
 func (e Environment) NeedsConsent() bool { return e == Production }
 
-func (e Environment) disposable() bool { return e == Development || e == Test }
+// Stricter is the one that protects more: the environment that is set, or the one that the database is marked with. A
+// mark that nobody knows could have been production.
+func (e Environment) Stricter(marker string) (Environment, error) {
+	marked := Environment(marker)
+	if _, known := strictness[marked]; marker != "" && !known {
+		return "", failure.Refused("the database is marked as %q, which is no environment: mark it as development, test, "+
+			"staging or production: ENVIRONMENT=<environment> CONFIRM=<database> tools/migrate/bin/migrate mark", marker)
+	}
+	if strictness[marked] > strictness[e] {
+		return marked, nil
+	}
+	return e, nil
+}
+
+var strictness = map[Environment]int{Development: 0, Test: 0, Staging: 1, Production: 2}

@@ -107,3 +107,24 @@ func TestOnlyProductionNeedsConsentToRollBack(t *testing.T) {
 		}
 	}
 }
+
+func TestTheStricterEnvironmentWins(t *testing.T) {
+	for _, c := range []struct {
+		set    Environment
+		marked string
+		want   Environment
+	}{
+		{Development, "", Development}, {Development, "test", Development}, {Test, "development", Test},
+		{Development, "staging", Staging}, {Test, "production", Production}, {Staging, "production", Production},
+		{Staging, "test", Staging}, {Production, "development", Production}, {Production, "staging", Production}, {Production, "", Production},
+	} {
+		if got, err := c.set.Stricter(c.marked); got != c.want || err != nil {
+			t.Errorf("%s, marked %q: %s, %v", c.set, c.marked, got, err)
+		}
+	}
+	for _, marked := range []string{"prod", "Production", "qa", " "} {
+		if got, err := Production.Stricter(marked); err == nil {
+			t.Errorf("%q: %s", marked, got)
+		}
+	}
+}

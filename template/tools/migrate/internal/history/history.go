@@ -1,4 +1,5 @@
-// Package history is the version table: goose's own table, read in one query and compared with the files.
+// Package history is the version table: goose's own table, with the table of checksums beside it, read in one query and
+// compared with the files.
 package history
 
 import (
@@ -15,6 +16,9 @@ import (
 type Record struct {
 	Version   int64
 	AppliedAt time.Time // as recorded: goose's column has no time zone
+	// File and Checksum are empty if another tool applied the version.
+	File     string
+	Checksum string
 }
 
 // History is what a version table says.
@@ -23,16 +27,82 @@ type History struct {
 	Exists bool
 	// Records are in the order in which the versions were applied.
 	Records []Record
+	// Prepared tells that the engine's own tables are there.
+	Prepared bool
+	// Marker is the environment that the database says it belongs to, empty if it does not say.
+	Marker string
 }
 
 const undefinedTable = "42P01"
 
-// Read asks the version table, in one query.
+// Read asks a version table alone, in one query.
 func Read(ctx context.Context, session *sql.DB, table string) (History, error) {
-	rows, err := session.QueryContext(ctx, "SELECT version_id, is_applied, tstamp FROM "+table+" ORDER BY id")
+	return ask(ctx, session, tables{versions: table})
+}
+
+// ReadAll asks a version table and what the engine keeps beside it, in one query. Only before the engine's first
+// run, when not all of it is there, it takes more.
+func ReadAll(ctx context.Context, session *sql.DB, table string) (History, error) {
+	all := tables{versions: table, checksums: ChecksumTable(table), marker: MarkerTable(table)}
+	known, err := ask(ctx, session, all)
+	if err != nil || known.Exists {
+		return known, err
+	}
+	there, err := all.existing(ctx, session)
+	if err != nil {
+		return History{}, err
+	}
+	return ask(ctx, session, there)
+}
+
+// tables are the names of those that are to be asked; an empty one is left out.
+type tables struct{ versions, checksums, marker string }
+
+func (t tables) existing(ctx context.Context, session *sql.DB) (tables, error) {
+	var found tables
+	for _, each := range []struct {
+		name string
+		into *string
+	}{{t.versions, &found.versions}, {t.checksums, &found.checksums}, {t.marker, &found.marker}} {
+		var exists bool
+		if err := session.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", each.name).Scan(&exists); err != nil {
+			return tables{}, err
+		}
+		if exists {
+			*each.into = each.name
+		}
+	}
+	return found, nil
+}
+
+// query reads goose's rows in the order in which they were written. A checksum belongs to the row that was written
+// with it: if another tool has rolled the version back and applied it again since, it is of no more use.
+func (t tables) query() string {
+	checksum, join := "'', ''", ""
+	if t.checksums != "" {
+		checksum = "coalesce(c.file, ''), coalesce(c.checksum, '')"
+		join = " LEFT JOIN " + t.checksums + " c ON c.version_id = g.version_id AND c.applied_order = g.id"
+	}
+	marker := "''"
+	if t.marker != "" {
+		marker = "coalesce((SELECT environment FROM " + t.marker + "), '')"
+	}
+	if t.versions == "" {
+		return "SELECT 0::bigint, false, now()::timestamp, '', '', " + marker
+	}
+	// The row of its own keeps the marker in the answer even where somebody has emptied goose's table.
+	return "SELECT coalesce(g.version_id, 0), coalesce(g.is_applied, false), coalesce(g.tstamp, now()::timestamp), " +
+		checksum + ", " + marker + " FROM (SELECT 1) always LEFT JOIN " + t.versions + " g ON true" + join + " ORDER BY g.id"
+}
+
+func ask(ctx context.Context, session *sql.DB, from tables) (History, error) {
+	rows, err := session.QueryContext(ctx, from.query())
 	if err == nil {
 		defer rows.Close()
-		return scan(rows)
+		known, err := scan(rows)
+		known.Exists = from.versions != ""
+		known.Prepared = from.checksums != "" && from.marker != "" && known.Marker != ""
+		return known, err
 	}
 	var server *pgconn.PgError
 	if errors.As(err, &server) && server.Code == undefinedTable {
@@ -47,15 +117,16 @@ func scan(rows *sql.Rows) (History, error) {
 		Record
 		applied bool
 	}
+	var history History
 	var all []row
 	for rows.Next() {
 		var next row
-		if err := rows.Scan(&next.Version, &next.applied, &next.AppliedAt); err != nil {
+		err := rows.Scan(&next.Version, &next.applied, &next.AppliedAt, &next.File, &next.Checksum, &history.Marker)
+		if err != nil {
 			return History{}, err
 		}
 		all = append(all, next)
 	}
-	history := History{Exists: true}
 	seen := map[int64]bool{0: true} // goose begins every table with version 0
 	for _, row := range slices.Backward(all) {
 		if !seen[row.Version] && row.applied {

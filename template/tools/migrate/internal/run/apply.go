@@ -29,6 +29,9 @@ const (
 // run applies or rolls back migrations and sums up.
 func (s *session) run(ctx context.Context, in stream, steps []migration.Migration, way direction) error {
 	started := time.Now()
+	if err := s.prepare(ctx, in); err != nil {
+		return err
+	}
 	if err := s.apply(ctx, in, steps, way); err != nil {
 		return err
 	}
@@ -67,7 +70,7 @@ func (s *session) apply(ctx context.Context, in stream, steps []migration.Migrat
 }
 
 func (s stream) store() (goosedb.Store, error) {
-	store, err := history.NewStore(s.Table, s.history)
+	store, err := history.NewStore(s.Table, s.history, s.comparison.In(history.Pending, history.Applied))
 	if s.repeats {
 		return history.Repeatable{Store: store}, err
 	}
@@ -88,14 +91,14 @@ func (s *session) failed(ctx context.Context, in stream, step migration.Migratio
 		return failure.MigrationFailed("%s was interrupted: %s%s", file, stays, before(done))
 	case errors.As(err, &server) && !sessionEnded(server):
 		return failure.MigrationFailed("%s failed: %s (SQLSTATE %s)%s: %s%s",
-			file, server.Message, server.Code, hint(server), stays, before(done))
+			file, s.target.Redact(server.Message), server.Code, hint(server), stays, before(done))
 	case lost(err) && script.NoTransaction:
 		return failure.MigrationFailed("%s lost its connection to %s: %s%s", file, s.target.Address(), stays, before(done))
 	case lost(err):
 		return failure.Unreachable("%s lost its connection to %s, and the lock with it: "+
 			"see make migrate-status, then run again%s", file, s.target.Address(), before(done))
 	default:
-		return failure.MigrationFailed("%s failed: %s: %s%s", file, err, stays, before(done))
+		return failure.MigrationFailed("%s failed: %s: %s%s", file, s.target.Redact(err.Error()), stays, before(done))
 	}
 }
 

@@ -180,8 +180,11 @@ func (c *checker) again(ctx context.Context, steps []migration.Migration, positi
 }
 
 func (c *checker) apply(ctx context.Context, step migration.Migration, way direction) error {
-	current, err := c.read(ctx, c.engine.project.Migrations)
+	current, err := c.read(ctx)
 	if err != nil {
+		return err
+	}
+	if err := c.prepare(ctx, current); err != nil {
 		return err
 	}
 	return c.session.apply(ctx, current, []migration.Migration{step}, way)

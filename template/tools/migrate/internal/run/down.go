@@ -14,6 +14,9 @@ func (e *Engine) Down(ctx context.Context) error {
 		return err
 	}
 	defer session.Close()
+	if err := current.check(); err != nil {
+		return err
+	}
 	steps, err := current.lastApplied()
 	if err != nil {
 		return err
@@ -39,6 +42,9 @@ func (e *Engine) openToRollBack(ctx context.Context, operation string) (*session
 		return nil, stream{}, err
 	}
 	current, err := session.lockAndRead(ctx)
+	if err == nil && session.target.Environment != target.Environment {
+		err = e.consent(operation, session.target)
+	}
 	if err != nil {
 		session.Close()
 		return nil, stream{}, err
@@ -50,11 +56,7 @@ func (s *session) lockAndRead(ctx context.Context) (stream, error) {
 	if err := s.lock(ctx); err != nil {
 		return stream{}, err
 	}
-	current, err := s.read(ctx, s.engine.project.Migrations)
-	if err != nil {
-		return stream{}, err
-	}
-	return current, current.check()
+	return s.read(ctx)
 }
 
 // lastApplied is the migration that was applied last, if there is one.

@@ -32,13 +32,12 @@ func TestCreateAsksForTheNameOnATerminalOnly(t *testing.T) {
 func TestValidateLooksAtMigrationsAndSeedsWithoutADatabase(t *testing.T) {
 	s := newService(t, map[string]string{"migrations/00001_a.sql": createA, "migrations-seed/00001_data.sql": seedA})
 	t.Setenv("DB_HOST", "nowhere.invalid")
-	validate := func(engine *Engine, _ context.Context) error { return engine.Validate() }
-	if _, report := s.must(validate); report != "2 files are valid\n" {
+	if _, report := s.must(validate(false)); report != "2 files are valid\n" {
 		t.Error(report)
 	}
 	s.write("migrations-seed/notes.sql", "")
 	s.write("migrations/00001_b.sql", createB)
-	_, report, err := s.do(validate)
+	_, report, err := s.do(validate(false))
 	if failure.CodeOf(err) != failure.CodeHistoryMismatch || !strings.Contains(report, "notes.sql") {
 		t.Error(report, err)
 	}

@@ -15,7 +15,7 @@ func (e *Engine) Plan(ctx context.Context) error {
 		return err
 	}
 	defer session.Close()
-	current, err := session.read(ctx, e.project.Migrations)
+	current, err := session.read(ctx)
 	if err != nil {
 		return err
 	}

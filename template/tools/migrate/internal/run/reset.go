@@ -50,7 +50,7 @@ func (e *Engine) checkFiles() error {
 	fresh := stream{
 		Stream:     e.project.Migrations,
 		directory:  directory,
-		comparison: history.Compare(directory, history.History{}, e.project.Migrations.Table),
+		comparison: history.Compare(history.Files{Directory: directory}, history.History{}, history.Rules{}),
 	}
 	_, err = fresh.pending(math.MaxInt64)
 	return err
@@ -95,6 +95,12 @@ func (e *Engine) recreate(ctx context.Context, target connection.Target) error {
 	}
 	defer locked.Close()
 	if err := locked.lock(ctx); err != nil {
+		return err
+	}
+	if err := locked.readMarker(ctx); err != nil {
+		return err
+	}
+	if err := locked.target.Environment.CheckDisposable("reset"); err != nil {
 		return err
 	}
 	return maintenance.replace(ctx, found)

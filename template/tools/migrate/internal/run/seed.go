@@ -33,7 +33,13 @@ func (s *session) seed(ctx context.Context) error {
 	if err := s.lock(ctx); err != nil {
 		return err
 	}
-	seeds, err := s.read(ctx, s.engine.project.Seed)
+	if err := s.readMarker(ctx); err != nil {
+		return err
+	}
+	if err := s.target.Environment.CheckDisposable("seed"); err != nil {
+		return err
+	}
+	seeds, err := s.readSeeds(ctx)
 	if err != nil {
 		return err
 	}
@@ -45,7 +51,6 @@ func (s *session) seed(ctx context.Context) error {
 			return err
 		}
 	}
-	seeds.repeats = true
 	return s.run(ctx, seeds, seeds.directory.Migrations, up)
 }
 

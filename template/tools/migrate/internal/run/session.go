@@ -63,8 +63,37 @@ func (s *session) lock(ctx context.Context) error {
 	}.Acquire(ctx, s.DB)
 }
 
-// read puts the files of a stream beside its history.
-func (s *session) read(ctx context.Context, which config.Stream) (stream, error) {
+// read puts the migrations beside their history, and follows the environment that the database is marked with.
+func (s *session) read(ctx context.Context) (stream, error) {
+	which := s.engine.project.Migrations
+	directory, err := migration.ReadDirectory(which.Dir)
+	if err != nil {
+		return stream{}, err
+	}
+	checksums, err := directory.Checksums()
+	if err != nil {
+		return stream{}, err
+	}
+	known, err := history.ReadAll(ctx, s.DB, which.Table)
+	if err != nil {
+		return stream{}, s.unreadable(ctx, which.Table, err)
+	}
+	if err := s.follow(ctx, known.Marker); err != nil {
+		return stream{}, err
+	}
+	files := history.Files{Directory: directory, Checksums: checksums}
+	rules := history.Rules{Table: which.Table, OutOfOrder: s.engine.project.OutOfOrder}
+	return stream{
+		Stream:     which,
+		directory:  directory,
+		history:    known,
+		comparison: history.Compare(files, known, rules),
+	}, nil
+}
+
+// readSeeds reads the folder and the version table of the seeds, which nothing holds to what they were.
+func (s *session) readSeeds(ctx context.Context) (stream, error) {
+	which := s.engine.project.Seed
 	directory, err := migration.ReadDirectory(which.Dir)
 	if err != nil {
 		return stream{}, err
@@ -73,12 +102,7 @@ func (s *session) read(ctx context.Context, which config.Stream) (stream, error)
 	if err != nil {
 		return stream{}, s.unreadable(ctx, which.Table, err)
 	}
-	return stream{
-		Stream:     which,
-		directory:  directory,
-		history:    known,
-		comparison: history.Compare(directory, known, which.Table),
-	}, nil
+	return stream{Stream: which, directory: directory, history: known, repeats: true}, nil
 }
 
 func (s *session) unreadable(ctx context.Context, table string, err error) error {

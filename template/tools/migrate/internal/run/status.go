@@ -18,11 +18,14 @@ type StatusOptions struct {
 }
 
 type statusDocument struct {
-	Database    string        `json:"database"`
-	Environment string        `json:"environment"`
-	Version     int64         `json:"version"`
-	Pending     int           `json:"pending"`
-	Migrations  []statusEntry `json:"migrations"`
+	Database    string `json:"database"`
+	Environment string `json:"environment"`
+	Version     int64  `json:"version"`
+	Pending     int    `json:"pending"`
+	// Marked is the environment that the database says it belongs to.
+	Marked     string        `json:"marked,omitempty"`
+	Unrecorded int           `json:"unrecorded"`
+	Migrations []statusEntry `json:"migrations"`
 }
 
 type statusEntry struct {
@@ -30,6 +33,13 @@ type statusEntry struct {
 	File      string        `json:"file,omitempty"`
 	State     history.State `json:"state"`
 	AppliedAt string        `json:"applied_at,omitempty"`
+	// Order is 1 for the version that was applied first.
+	Order int `json:"order,omitempty"`
+	// RecordedFile is the name that was applied, where the file has another one now.
+	RecordedFile string `json:"recorded_file,omitempty"`
+	MovedTo      string `json:"moved_to,omitempty"`
+	// Unrecorded tells that another tool applied the version, so that its checksum is not known.
+	Unrecorded bool `json:"unrecorded,omitempty"`
 }
 
 // Status shows which migrations are applied. It asks one query and changes nothing, not even an empty database.
@@ -39,7 +49,7 @@ func (e *Engine) Status(ctx context.Context, options StatusOptions) error {
 		return err
 	}
 	defer session.Close()
-	current, err := session.read(ctx, e.project.Migrations)
+	current, err := session.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -67,10 +77,18 @@ func (s *session) describe(current stream) statusDocument {
 		Environment: string(s.target.Environment),
 		Version:     current.history.Current(),
 		Pending:     len(current.comparison.In(history.Pending)),
+		Marked:      current.history.Marker,
+		Unrecorded:  len(current.comparison.Unrecorded()),
 		Migrations:  []statusEntry{},
 	}
 	for _, entry := range current.comparison.Entries {
-		line := statusEntry{Version: entry.Version, File: entry.File, State: entry.State}
+		line := statusEntry{
+			Version: entry.Version, File: entry.File, State: entry.State, Order: entry.Order,
+			MovedTo: entry.MovedTo, Unrecorded: entry.Unrecorded(),
+		}
+		if entry.RecordedFile != entry.File {
+			line.RecordedFile = entry.RecordedFile
+		}
 		if !entry.AppliedAt.IsZero() {
 			line.AppliedAt = entry.AppliedAt.Format("2006-01-02T15:04:05")
 		}
@@ -83,7 +101,11 @@ func (e *Engine) printTable(document statusDocument) error {
 	table := tabwriter.NewWriter(e.terminal.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "VERSION\tSTATE\tAPPLIED AT\tFILE")
 	for _, entry := range document.Migrations {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", migration.FormatVersion(entry.Version), entry.State,
+		state := string(entry.State)
+		if entry.Unrecorded {
+			state += ", unrecorded"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", migration.FormatVersion(entry.Version), state,
 			orDash(entry.AppliedAt), orDash(entry.File))
 	}
 	if err := table.Flush(); err != nil {
@@ -91,6 +113,10 @@ func (e *Engine) printTable(document statusDocument) error {
 	}
 	e.report.Say("%s (%s) is at %s, %s pending", document.Database, document.Environment,
 		migration.FormatVersion(document.Version), count(document.Pending))
+	if document.Unrecorded > 0 {
+		e.report.Say("%s applied by another tool, without a checksum: the next make migrate-up records them as the files are then",
+			count(document.Unrecorded))
+	}
 	return nil
 }
 

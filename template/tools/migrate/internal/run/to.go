@@ -20,17 +20,19 @@ func (e *Engine) To(ctx context.Context, typed string) error {
 		return err
 	}
 	defer session.Close()
-	before, err := session.read(ctx, e.project.Migrations)
+	before, err := session.read(ctx)
 	if err != nil {
 		return err
 	}
 	if err := before.check(); err != nil {
 		return err
 	}
-	if version >= before.history.Current() {
-		return session.up(ctx, version)
+	if version < before.history.Current() {
+		if err := session.downTo(ctx, version); err != nil || len(before.comparison.PendingTo(version)) == 0 {
+			return err
+		}
 	}
-	return session.downTo(ctx, version)
+	return session.up(ctx, version)
 }
 
 func (e *Engine) parseVersion(typed string) (int64, error) {
@@ -58,6 +60,9 @@ func (s *session) downTo(ctx context.Context, version int64) error {
 	}
 	current, err := s.lockAndRead(ctx)
 	if err != nil {
+		return err
+	}
+	if err := current.check(); err != nil {
 		return err
 	}
 	var versions []int64

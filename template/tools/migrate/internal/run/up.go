@@ -34,7 +34,7 @@ func (e *Engine) UpIfAutomatic(ctx context.Context) error {
 		return err
 	}
 	defer session.Close()
-	current, err := session.read(ctx, e.project.Migrations)
+	current, err := session.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -44,15 +44,14 @@ func (e *Engine) UpIfAutomatic(ctx context.Context) error {
 		return nil
 	}
 	e.report.Say("MIGRATION_AUTO_RUN is not true: nothing was run, %s pending (%s): run make migrate-up",
-		count(len(pending)), history.Files(pending))
+		count(len(pending)), history.Names(pending))
 	return nil
 }
 
 // up applies the pending migrations as far as a version. The lock is taken only where there is something to
 // do: a deployment without migrations never waits.
 func (s *session) up(ctx context.Context, highest int64) error {
-	which := s.engine.project.Migrations
-	current, err := s.read(ctx, which)
+	current, err := s.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -60,26 +59,48 @@ func (s *session) up(ctx context.Context, highest int64) error {
 	if err != nil {
 		return err
 	}
-	if len(steps) == 0 {
-		s.engine.report.Say("nothing to apply to %s (%s): %s is at %s", s.target.Database, s.target.Environment,
-			which.Table, migration.FormatVersion(current.history.Current()))
+	if len(steps) == 0 && !current.unprepared() {
+		s.nothingToApply(current)
 		return nil
 	}
 	if err := s.lock(ctx); err != nil {
 		return err
 	}
 	// Whoever had the lock may have applied some of them.
-	if current, err = s.read(ctx, which); err != nil {
+	if current, err = s.read(ctx); err != nil {
 		return err
 	}
-	if steps, err = current.pending(highest); err != nil {
+	if steps, err = current.unapplied(highest); err != nil {
 		return err
+	}
+	if len(steps) == 0 {
+		s.nothingToApply(current)
+		return s.prepare(ctx, current)
 	}
 	return s.run(ctx, current, steps, up)
 }
 
+func (s *session) nothingToApply(current stream) {
+	s.engine.report.Say("nothing to apply to %s (%s): %s is at %s", s.target.Database, s.target.Environment,
+		current.Table, migration.FormatVersion(current.history.Current()))
+}
+
 // pending are the migrations to apply, each of them readable.
 func (s stream) pending(highest int64) ([]migration.Migration, error) {
+	steps, err := s.unapplied(highest)
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range steps {
+		if err := s.directory.CheckUp(step); err != nil {
+			return nil, err
+		}
+	}
+	return steps, nil
+}
+
+// unapplied are the migrations to apply, without a look into them.
+func (s stream) unapplied(highest int64) ([]migration.Migration, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
@@ -87,15 +108,8 @@ func (s stream) pending(highest int64) ([]migration.Migration, error) {
 		return nil, failure.Refused("%s holds no migration: create the first one with make migrate-create", s.Dir)
 	}
 	var steps []migration.Migration
-	for _, entry := range s.comparison.In(history.Pending) {
-		if entry.Version > highest {
-			break
-		}
-		step := migration.Migration{Version: entry.Version, File: entry.File}
-		if err := s.directory.CheckUp(step); err != nil {
-			return nil, err
-		}
-		steps = append(steps, step)
+	for _, entry := range s.comparison.PendingTo(highest) {
+		steps = append(steps, migration.Migration{Version: entry.Version, File: entry.File})
 	}
 	return steps, nil
 }

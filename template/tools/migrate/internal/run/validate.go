@@ -1,6 +1,7 @@
 package run
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -8,9 +9,9 @@ import (
 	"migrate/internal/migration"
 )
 
-// Validate looks for mistakes in the files, without a database. Every mistake is told, and the gravest decides the exit
-// code.
-func (e *Engine) Validate() error {
+// Validate looks for mistakes in the files, without a database, unless it is asked to hold them against the history of
+// one. Every mistake is told, and the gravest decides the exit code.
+func (e *Engine) Validate(ctx context.Context, withDatabase bool) error {
 	migrations, err := migration.ReadDirectory(e.project.Migrations.Dir)
 	if err != nil {
 		return err
@@ -32,11 +33,31 @@ func (e *Engine) Validate() error {
 		files += len(directory.Migrations)
 		problems = append(problems, migration.Validate(directory)...)
 	}
+	if withDatabase {
+		found, err := e.compareWithDatabase(ctx)
+		if err != nil {
+			return err
+		}
+		problems = append(problems, found...)
+	}
 	if len(problems) == 0 {
 		e.report.Say("%d files are valid", files)
 		return nil
 	}
 	return e.tell(problems)
+}
+
+func (e *Engine) compareWithDatabase(ctx context.Context) ([]error, error) {
+	session, err := e.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	current, err := session.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return current.comparison.Problems(), nil
 }
 
 // tell reports all problems but the gravest, which becomes the error.

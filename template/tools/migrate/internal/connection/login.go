@@ -1,0 +1,27 @@
+package connection
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"golang.org/x/text/unicode/norm"
+)
+
+// login opens a session. PostgreSQL and libpq fold compatibility characters in a password (full-width letters,
+// ligatures) where pgx does not, so that a password that psql takes would be refused.
+func (t Target) login(ctx context.Context) (driver.Conn, error) {
+	connection, err := stdlib.GetConnector(*t.config).Connect(ctx)
+	var server *pgconn.PgError
+	if !errors.As(err, &server) || server.Code != "28P01" {
+		return connection, err
+	}
+	folded := t.config.Copy()
+	folded.Password = norm.NFKC.String(t.config.Password)
+	if folded.Password == t.config.Password {
+		return nil, err
+	}
+	return stdlib.GetConnector(*folded).Connect(ctx)
+}
