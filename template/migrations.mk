@@ -11,7 +11,7 @@ squawk := tools/migrate/bin/squawk
 # What is typed after `make` is text, not make syntax: DB_PASSWORD='pa$$word' arrives as it is, and nothing in NAME runs.
 $(foreach name,NAME BLOCK BASE VERSION CONFIRM ENVIRONMENT \
 	DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD DB_PASSWORD_FILE DB_SSL_MODE DB_SSL_ROOT_CERT DB_URL DB_URL_FILE \
-	MIGRATION_AUTO_RUN MIGRATION_TIMEOUT MIGRATION_CONNECT_TIMEOUT MIGRATION_LOCK_TIMEOUT,\
+	MIGRATION_AUTO_RUN MIGRATION_TIMEOUT MIGRATION_CONNECT_TIMEOUT MIGRATION_LOCK_TIMEOUT LOG_FORMAT,\
 	$(if $(filter command,$(origin $(name))),$(eval override export $(name) := $$(value $(name)))))
 
 migrate-help: ## list these targets
