@@ -2,15 +2,17 @@
 # Every decision is the engine's: tools/migrate.
 
 migrate := tools/migrate/bin/migrate
+squawk := tools/migrate/bin/squawk
 
 .PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
-	migrate-ping migrate-create migrate-validate migrate-seed migrate-reset migrate-build \
+	migrate-ping migrate-create migrate-validate migrate-lint migrate-check migrate-seed migrate-reset migrate-build \
 	migrate-docker-up migrate-docker-down migrate-docker-status
 
 # What is typed after `make` is text, not make syntax: DB_PASSWORD='pa$$word' arrives as it is, and nothing in NAME runs.
-$(foreach name,NAME BLOCK VERSION CONFIRM ENVIRONMENT \
+$(foreach name,NAME BLOCK BASE VERSION CONFIRM ENVIRONMENT \
 	DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD DB_PASSWORD_FILE DB_SSL_MODE DB_SSL_ROOT_CERT DB_URL DB_URL_FILE \
-	MIGRATION_AUTO_RUN MIGRATION_TIMEOUT MIGRATION_CONNECT_TIMEOUT MIGRATION_LOCK_TIMEOUT MIGRATION_RETRY_TIMEOUT,\
+	MIGRATION_AUTO_RUN MIGRATION_TIMEOUT MIGRATION_CONNECT_TIMEOUT MIGRATION_LOCK_TIMEOUT MIGRATION_RETRY_TIMEOUT \
+	LOG_FORMAT,\
 	$(if $(filter command,$(origin $(name))),$(eval override export $(name) := $$(value $(name)))))
 
 migrate-help: ## list these targets
@@ -45,6 +47,12 @@ migrate-create: $(migrate) ## write a new migration: NAME= [BLOCK=]
 migrate-validate: $(migrate) ## look for mistakes in the migration files
 	@$(migrate) validate
 
+migrate-lint: $(migrate) $(squawk) ## look for what is dangerous in new migrations: [BASE=]
+	@$(migrate) lint --base="$$BASE"
+
+migrate-check: $(migrate) ## try every migration and its rollback on a throw-away database (development and test)
+	@$(migrate) check
+
 migrate-seed: $(migrate) ## load test data (development and test)
 	@$(migrate) seed
 
@@ -65,3 +73,6 @@ migrate-docker-status: ## migrate-status inside compose
 $(migrate): tools/migrate/build.sh tools/migrate/go.mod tools/migrate/go.sum \
 	$(wildcard tools/migrate/*.go tools/migrate/internal/*/*.go tools/migrate/internal/*/*.tmpl)
 	@sh tools/migrate/build.sh
+
+$(squawk): tools/migrate/squawk.sh tools/migrate/squawk.txt
+	@sh tools/migrate/squawk.sh

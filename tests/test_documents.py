@@ -305,8 +305,9 @@ def test_alerts_lead_to_their_runbook(once):
 
 
 def engine_messages() -> str:
-    """The sources of the engine and of its build, with the sentences that go over several lines joined."""
-    sources = [ROOT / "template/tools/migrate/build.sh", *(ROOT / "template/tools/migrate").rglob("*.go")]
+    """The sources of the engine and of its scripts, with the sentences that go over several lines joined."""
+    engine = ROOT / "template/tools/migrate"
+    sources = [*engine.glob("*.sh"), *engine.rglob("*.go")]
     return re.sub(r'"\s*\+\s*"', "", "\n".join(source.read_text() for source in sources))
 
 

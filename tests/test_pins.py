@@ -30,6 +30,10 @@ def test_tests_use_what_the_demo_uses():
     assert locked("requirements.txt").items() <= locked("requirements-test.txt").items()
 
 
+def test_squawk_is_the_one_of_versions_yml():
+    assert locked("requirements-test.txt")["squawk-cli"] == VERSIONS["squawk"]
+
+
 def test_goose_is_the_one_of_versions_yml():
     assert required(ROOT / "template/tools/migrate/go.mod")["github.com/pressly/goose/v3"] == VERSIONS["goose"]
 

@@ -128,8 +128,9 @@ def test_empty_database_is_no_valid_schema(service, first_failure):
         ("CREATE TABLE broken (id no_such_type);", "DROP TABLE broken;", "Run migrations up"),
         ("CREATE TABLE kept (id bigint);", "DROP TABLE never_there;", "Test rollback"),
         ("CREATE TABLE kept (id bigint);", "SELECT 1;", "Test rollback"),
+        ("CREATE TABLE IF NOT EXISTS kept (id bigint);", "SELECT 1;", "Check each migration"),
     ],
-    ids=["broken SQL", "broken Down", "Down that does nothing"],
+    ids=["broken SQL", "broken Down", "Down that does nothing", "Down that nobody misses"],
 )
 def test_bad_migration_stops_at_the_step_that_is_there_for_it(service, first_failure, up, down, step):
     generated = service()

@@ -1,5 +1,6 @@
 -- +goose Up
 -- POINT OF NO RETURN: the values of accounts.user_name are gone after this migration.
+-- squawk-ignore ban-drop-column
 ALTER TABLE accounts DROP COLUMN user_name;
 
 -- +goose Down

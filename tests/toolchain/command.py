@@ -11,7 +11,7 @@ from tests.toolchain.install import search_path
 # What make, the engine, libpq, goose or a parent make would read.
 _FOREIGN = re.compile(
     r"(DB|PG|GOOSE|MIGRATION|COMPOSE|DOCKER|MAKE|MFLAGS|GNUMAKE|VIRTUAL_ENV|PYTHON|PYTEST)[A-Z_]*"
-    r"|ENVIRONMENT|CONFIRM|NAME|BLOCK|VERSION|CI|BUILD_NUMBER"
+    r"|ENVIRONMENT|CONFIRM|NAME|BLOCK|BASE|LOG_FORMAT|VERSION|SQUAWK|CI|GITHUB_ACTIONS|BUILD_NUMBER"
 )
 
 

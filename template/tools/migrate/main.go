@@ -4,13 +4,13 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"migrate/internal/cli"
 	"migrate/internal/failure"
+	"migrate/internal/report"
 	"migrate/internal/terminal"
 )
 
@@ -26,7 +26,12 @@ func execute() int {
 
 	err := cli.Run(ctx, terminal.Standard(), os.Args[1:])
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "migrate: "+err.Error())
+		// A format that is refused is refused in words.
+		reporter, unknown := report.New(os.Stderr, os.Getenv("LOG_FORMAT"))
+		if unknown != nil {
+			reporter = report.Reporter{Writer: os.Stderr}
+		}
+		reporter.Failed(err)
 	}
 	return int(failure.CodeOf(err))
 }

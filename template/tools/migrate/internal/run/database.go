@@ -16,6 +16,7 @@ type database struct {
 	name     string
 	exists   bool
 	owner    string
+	owned    bool // by the role of the session
 	encoding string
 	collate  string
 	ctype    string
@@ -33,28 +34,24 @@ FROM pg_database d, to_jsonb(d) j WHERE d.datname = $1`
 
 const roleQuery = `SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user`
 
-// inspect reads what the database is now, and refuses a role that could drop it but not bring it back.
-func (s *session) inspect(ctx context.Context, name string) (database, error) {
+// inspect reads what the database is now, and refuses a role that may not create one for the operation.
+func (s *session) inspect(ctx context.Context, operation, name string) (database, error) {
 	var mayCreate bool
 	if err := s.QueryRowContext(ctx, roleQuery).Scan(&mayCreate); err != nil {
 		return database{}, s.unreadable(ctx, "pg_roles", err)
 	}
 	if !mayCreate {
-		return database{}, failure.Refused("role %q may not create databases, so reset could drop %s but not bring it back: "+
-			"a superuser can allow it with ALTER ROLE %s CREATEDB", s.target.User, name, quoteName(s.target.User))
+		return database{}, failure.Refused("role %q may not create databases, which %s has to: "+
+			"a superuser can allow it with ALTER ROLE %s CREATEDB", s.target.User, operation, quoteName(s.target.User))
 	}
 	found := database{name: name}
-	var owns bool
 	err := s.QueryRowContext(ctx, databaseQuery, name).Scan(&found.owner, &found.encoding, &found.collate, &found.ctype,
-		&found.provider, &found.locale, &found.icuRules, &owns)
+		&found.provider, &found.locale, &found.icuRules, &found.owned)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return found, nil
 	case err != nil:
 		return database{}, s.unreadable(ctx, "pg_database", err)
-	case !owns:
-		return database{}, failure.Refused("database %s belongs to role %q, not to %q: only its owner can reset it",
-			name, found.owner, s.target.User)
 	}
 	found.exists = true
 	return found, nil

@@ -29,16 +29,20 @@ func New(outside terminal.Terminal) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{
-		project:  project,
-		settings: config.NewSettings(os.Environ(), dotenv),
-		terminal: outside,
-		report:   report.Reporter{Writer: outside.Err},
-	}, nil
+	settings := config.NewSettings(os.Environ(), dotenv)
+	reporter, err := report.New(outside.Err, settings.Typed("LOG_FORMAT"))
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{project: project, settings: settings, terminal: outside, report: reporter}, nil
 }
 
 func (e *Engine) target() (connection.Target, error) {
-	return connection.Resolve(e.settings, e.project)
+	target, err := connection.Resolve(e.settings, e.project)
+	if err == nil {
+		e.report = e.report.About(target.Database, string(target.Environment))
+	}
+	return target, err
 }
 
 func (e *Engine) lockTimeout() (time.Duration, error) {

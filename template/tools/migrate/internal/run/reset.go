@@ -77,13 +77,17 @@ func (e *Engine) recreate(ctx context.Context, target connection.Target) error {
 		return err
 	}
 	defer maintenance.Close()
-	found, err := maintenance.inspect(ctx, target.Database)
+	found, err := maintenance.inspect(ctx, "reset", target.Database)
 	if err != nil {
 		return err
 	}
 	if !found.exists {
 		e.report.Say("database %s is not there: creating it", target.Database)
 		return maintenance.create(ctx, found)
+	}
+	if !found.owned {
+		return failure.Refused("database %s belongs to role %q, not to %q: only its owner can reset it",
+			found.name, found.owner, target.User)
 	}
 	locked, err := e.openTarget(ctx, target)
 	if err != nil {
@@ -117,7 +121,7 @@ func (e *Engine) openMaintenance(ctx context.Context, target connection.Target) 
 
 func (s *session) replace(ctx context.Context, database database) error {
 	if _, err := s.ExecContext(ctx, "DROP DATABASE "+quoteName(database.name)+" WITH (FORCE)"); err != nil {
-		return s.cannot("dropped", database, err)
+		return s.cannot("dropped", "reset", database, err)
 	}
 	s.engine.report.Say("dropped %s", database.name)
 	// From here on there is no database: an interrupt must not leave it that way.
@@ -126,18 +130,18 @@ func (s *session) replace(ctx context.Context, database database) error {
 
 func (s *session) create(ctx context.Context, database database) error {
 	if _, err := s.ExecContext(ctx, database.createStatement()); err != nil {
-		return s.cannot("created", database, err)
+		return s.cannot("created", "reset", database, err)
 	}
 	s.engine.report.Say("created %s", database.name)
 	return nil
 }
 
-func (s *session) cannot(done string, database database, err error) error {
+func (s *session) cannot(done, operation string, database database, err error) error {
 	message := err.Error()
 	var server *pgconn.PgError
 	if errors.As(err, &server) {
 		message = server.Message + " (SQLSTATE " + server.Code + ")"
 	}
-	return failure.Refused("database %s could not be %s: %s: see to it and run reset again",
-		database.name, done, message)
+	return failure.Refused("database %s could not be %s: %s: see to it and run %s again",
+		database.name, done, message, operation)
 }

@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"fmt"
 	"os"
 
 	"migrate/internal/failure"
@@ -65,7 +64,7 @@ func (e *Engine) tell(problems []error) error {
 	gravest := migration.Gravest(problems)
 	for _, problem := range problems {
 		if problem != gravest {
-			fmt.Fprintln(e.terminal.Err, "migrate: "+problem.Error())
+			e.report.Failed(problem)
 		}
 	}
 	return gravest

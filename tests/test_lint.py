@@ -1,0 +1,184 @@
+"""`make migrate-lint` finds what is dangerous at its line, and leaves alone what is safe."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.toolchain.install import ROOT, VENV
+
+EXAMPLES = sorted((ROOT / "documents/examples").glob("*.sql"))
+NEW = "00002_new.sql"
+KEY = "id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
+OUTSIDE = "-- +goose NO TRANSACTION\n"
+
+DANGEROUS = [
+    ("CREATE INDEX i ON a (b);", "require-concurrent-index-creation"),
+    ("CREATE INDEX CONCURRENTLY i ON a (b);", "outside-transaction"),
+    ("DROP INDEX i;", "require-concurrent-index-deletion"),
+    ("REINDEX INDEX i;", "require-concurrent-reindex"),
+    ("ALTER TABLE p DETACH PARTITION q;", "require-concurrent-partition-detach"),
+    (
+        "ALTER TABLE a ADD CONSTRAINT f FOREIGN KEY (b) REFERENCES c (id);",
+        "adding-foreign-key-constraint",
+    ),
+    ("ALTER TABLE a ADD CONSTRAINT c CHECK (b > 0);", "constraint-missing-not-valid"),
+    ("ALTER TABLE a ALTER COLUMN b SET NOT NULL;", "adding-not-nullable-field"),
+    ("ALTER TABLE a ADD COLUMN b uuid DEFAULT gen_random_uuid();", "adding-field-with-default"),
+    ("ALTER TABLE a ADD COLUMN b bigint GENERATED ALWAYS AS (c * 2) STORED;", "adding-field-with-default"),
+    ("ALTER TABLE a ADD COLUMN b bigserial;", "prefer-identity"),
+    ("ALTER TABLE a ADD COLUMN b bigint NOT NULL;", "adding-required-field"),
+    ("ALTER TABLE a ALTER COLUMN b TYPE bigint;", "changing-column-type"),
+    ("ALTER TABLE a ADD CONSTRAINT u UNIQUE (b);", "disallowed-unique-constraint"),
+    ("ALTER TABLE a ADD PRIMARY KEY (b);", "adding-serial-primary-key-field"),
+    ("ALTER TABLE a ADD CONSTRAINT e EXCLUDE USING gist (b WITH &&);", "constraint-missing-not-valid"),
+    ("ALTER TABLE a RENAME COLUMN b TO c;", "renaming-column"),
+    ("ALTER TABLE a RENAME TO b;", "renaming-table"),
+    ("ALTER TYPE mood RENAME VALUE 'sad' TO 'blue';", "renaming-object"),
+    ("ALTER TABLE a DROP COLUMN b;", "ban-drop-column"),
+    ("ALTER TABLE a ALTER COLUMN b DROP NOT NULL;", "ban-drop-not-null"),
+    ("DROP TABLE a;", "ban-drop-table"),
+    ("DROP DATABASE a;", "ban-drop-database"),
+    ("TRUNCATE a CASCADE;", "ban-truncate-cascade"),
+    (f"CREATE TABLE a ({KEY}, b timestamp);", "prefer-timestamp-tz"),
+    (f"CREATE TABLE a ({KEY}, b varchar(20));", "prefer-text-field"),
+    (f"CREATE TABLE a ({KEY}, b char(20));", "ban-char-field"),
+    ("CREATE TABLE a (id int PRIMARY KEY);", "prefer-bigint-over-int"),
+    ("ALTER TYPE mood ADD VALUE 'calm';", "require-enum-value-ordering"),
+    ("VACUUM FULL a;", "outside-transaction"),
+    (f"CREATE TABLE {'a' * 64} ({KEY});", "identifier-too-long"),
+    ("BEGIN;", "ban-uncommitted-transaction"),
+    ("CREATE DOMAIN d AS text CHECK (VALUE <> '');", "ban-create-domain-with-constraint"),
+    ("ALTER DOMAIN d ADD CONSTRAINT c CHECK (VALUE <> '');", "ban-alter-domain-with-add-constraint"),
+    ("SELEC 1;", "syntax-error"),
+]
+
+SAFE = {
+    "index": OUTSIDE + "-- +goose Up\nDROP INDEX CONCURRENTLY IF EXISTS i;\nCREATE INDEX CONCURRENTLY i ON a (b);",
+    "reindex": OUTSIDE + "-- +goose Up\nREINDEX INDEX CONCURRENTLY i;",
+    "materialized view": OUTSIDE + "-- +goose Up\nREFRESH MATERIALIZED VIEW CONCURRENTLY v;",
+    "foreign key": "-- +goose Up\nALTER TABLE a ADD CONSTRAINT f FOREIGN KEY (b) REFERENCES c (id) NOT VALID;",
+    "validation": "-- +goose Up\nALTER TABLE a VALIDATE CONSTRAINT f;",
+    "check": "-- +goose Up\nALTER TABLE a ADD CONSTRAINT c CHECK (b > 0) NOT VALID;",
+    "not null": "-- +goose Up\nALTER TABLE a VALIDATE CONSTRAINT c;\nALTER TABLE a ALTER COLUMN b SET NOT NULL;",
+    "column": "-- +goose Up\nALTER TABLE a ADD COLUMN b text;",
+    "constant default": "-- +goose Up\nALTER TABLE a ADD COLUMN b bigint NOT NULL DEFAULT 0;",
+    "unique": "-- +goose Up\nALTER TABLE a ADD CONSTRAINT u UNIQUE USING INDEX u;",
+    "enum value": "-- +goose Up\nALTER TYPE mood ADD VALUE 'calm' BEFORE 'sad';",
+    "types": f"-- +goose Up\nCREATE TABLE a ({KEY}, b text, c timestamptz, d jsonb);",
+    "batches": "-- +goose Up\nUPDATE a SET b = c WHERE id <= 1000 AND b IS DISTINCT FROM c;",
+}
+
+
+@pytest.fixture
+def lint(run, service):
+    """lint("-- +goose Up …"): make's result over a service with that migration besides its first one."""
+    folder = service("avion-auth")
+
+    def lint(content: str, *variables: str, env: dict[str, str] | None = None):
+        (folder / "migrations" / NEW).write_text(content)
+        return run("make", "migrate-lint", *variables, cwd=folder, env=env)
+
+    lint.folder = folder
+    return lint
+
+
+def test_everything_dangerous_is_found_at_its_line(lint):
+    missed = []
+    for statement, rule in DANGEROUS:
+        result = lint(f"-- +goose Up\nSELECT 1;\n\n-- why\n{statement}\n\n-- +goose Down\nDROP TABLE never_there;\n")
+        lines = result.stdout.splitlines()
+        assert "Error 1" in result.stderr
+        assert all(line.startswith(f"migrations/{NEW}:5:") for line in lines), lines
+        if not any(f" {rule}: " in line for line in lines):
+            missed.append((statement, rule, lines))
+    assert missed == []
+
+
+def test_nothing_safe_is_found(lint):
+    for name, content in SAFE.items():
+        result = lint(content + "\n\n-- +goose Down\nDROP TABLE a;\nALTER TABLE a DROP COLUMN b;\n")
+        assert (result.returncode, result.stdout) == (0, ""), name
+
+
+def test_examples_of_the_guide_are_clean(lint):
+    for example in EXAMPLES:
+        shutil.copy(example, lint.folder / "migrations")
+    result = lint("-- +goose Up\nSELECT 1;\n-- +goose Down\nSELECT 1;\n")
+    assert (result.returncode, result.stdout) == (0, "")
+    assert f"squawk has no objection to {len(EXAMPLES) + 2} migrations" in result.stderr
+
+
+def test_a_statement_can_be_excused(lint):
+    excused = (
+        "-- +goose Up\n-- squawk-ignore ban-drop-column\nALTER TABLE a DROP COLUMN b;\n-- +goose Down\nSELECT 1;\n"
+    )
+    assert lint(excused).returncode == 0
+    assert lint(excused.replace("ban-drop-column", "ban-drop-table")).returncode == 2
+
+
+def test_settings_of_the_service_count(lint):
+    (lint.folder / ".squawk.toml").write_text('excluded_rules = ["ban-drop-column"]\n')
+    assert lint("-- +goose Up\nALTER TABLE a DROP COLUMN b;\n-- +goose Down\nSELECT 1;\n").returncode == 0
+
+
+def test_only_what_the_base_does_not_have_is_linted(lint, git):
+    def commit(branch: str) -> None:
+        git("add", "--all", cwd=lint.folder)
+        git("commit", "--quiet", "--message", branch, cwd=lint.folder)
+
+    bad = "-- +goose Up\nDROP TABLE a;\n-- +goose Down\nSELECT 1;\n"
+    git("init", "--quiet", "--initial-branch=main", cwd=lint.folder)
+    (lint.folder / "migrations" / NEW).write_text(bad)
+    commit("main")
+    assert "no objection to 0 migrations" in lint(bad).stderr
+    git("switch", "--quiet", "--create=work", cwd=lint.folder)
+    (lint.folder / "migrations/00003_more.sql").write_text(bad)
+    commit("work")
+    for variables in ([], ["BASE=main"]):
+        result = lint(bad, *variables)
+        assert [line.partition(":")[0] for line in result.stdout.splitlines()] == ["migrations/00003_more.sql"]
+    assert "no objection to 0 migrations" in lint(bad, "BASE=HEAD").stderr
+    assert 'BASE is "$(touch x)"' in lint(bad, "BASE=$(touch x)").stderr
+    assert not (lint.folder / "x").exists()
+
+
+def test_github_shows_the_finding_beside_its_line(lint):
+    result = lint("-- +goose Up\n\nDROP TABLE a;\n-- +goose Down\nSELECT 1;\n", env={"GITHUB_ACTIONS": "true"})
+    (line,) = result.stdout.splitlines()
+    assert line.startswith(f"::warning file=migrations/{NEW},line=3,col=1,title=ban-drop-table::")
+
+
+@pytest.fixture
+def without_squawk(tmp_path) -> str:
+    """A PATH on which everything is but squawk and uv."""
+    folders = [Path(folder) for folder in os.environ["PATH"].split(os.pathsep) if Path(folder).is_dir()]
+    for folder in reversed(folders):
+        for program in folder.iterdir():
+            link = tmp_path / program.name
+            link.unlink(missing_ok=True)
+            link.symlink_to(program)
+    for name in ("squawk", "uv"):
+        (tmp_path / name).unlink(missing_ok=True)
+    # A symbolic link would lead Python away from its environment.
+    (tmp_path / "python3").unlink(missing_ok=True)
+    (tmp_path / "python3").write_text(f'#!/bin/sh\nexec "{VENV}/bin/python3" "$@"\n')
+    (tmp_path / "python3").chmod(0o755)
+    return str(tmp_path)
+
+
+def test_squawk_is_brought_without_root(lint, without_squawk):
+    result = lint("-- +goose Up\nSELECT 1;\n-- +goose Down\nSELECT 1;\n", env={"PATH": without_squawk})
+    assert result.returncode == 0, result.stderr
+    assert "Bringing squawk" in result.stderr
+    assert sorted(file.name for file in (lint.folder / "tools/migrate/bin").iterdir()) == ["migrate", "squawk"]
+    assert "Bringing" not in lint("-- +goose Up\nSELECT 1;\n-- +goose Down\nSELECT 1;\n").stderr
+
+
+def test_squawk_that_cannot_be_brought_is_one_sentence(lint, without_squawk):
+    variables = {"PATH": without_squawk, "PIP_NO_INDEX": "1"}
+    result = lint("-- +goose Up\nSELECT 1;\n-- +goose Down\nSELECT 1;\n", env=variables)
+    assert result.returncode == 2
+    assert "could not be installed: put that version on the PATH" in result.stderr
+    assert sorted(file.name for file in (lint.folder / "tools/migrate/bin").iterdir()) == ["migrate"]
