@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -21,6 +22,8 @@ type Database struct {
 	Name, User, Password string
 	// admin is a superuser's session in the database, server one elsewhere.
 	admin, server *pgx.Conn
+	// alone lets a test leave a statement to a timer and go on with the same session.
+	alone *sync.Mutex
 }
 
 // New creates a database, and drops it after the test. Without the variable the test is skipped.
@@ -35,7 +38,10 @@ func New(t *testing.T) Database {
 		t.Fatal(Variable + " is not a URL")
 	}
 	name := strings.ToLower(fmt.Sprintf("migrate_test_%d_%.30s", os.Getpid(), lettersOf(t.Name())))
-	database := Database{Host: parsed.Hostname(), Port: parsed.Port(), Name: name, User: name, Password: `p@ss:/?#[]%20'"\ $word`}
+	database := Database{
+		Host: parsed.Hostname(), Port: parsed.Port(), Name: name, User: name, Password: `p@ss:/?#[]%20'"\ $word`,
+		alone: &sync.Mutex{},
+	}
 	if host := parsed.Query().Get("host"); host != "" {
 		database.Host = host
 	}
@@ -70,6 +76,8 @@ func (d Database) Elsewhere(t *testing.T) Database {
 // Value is the first column of the first row of a query, as text.
 func (d Database) Value(t *testing.T, query string) string {
 	t.Helper()
+	d.alone.Lock()
+	defer d.alone.Unlock()
 	var value any
 	if err := d.admin.QueryRow(context.Background(), query).Scan(&value); err != nil {
 		t.Fatalf("%s: %s", query, err)
@@ -80,6 +88,8 @@ func (d Database) Value(t *testing.T, query string) string {
 // Execute runs SQL as the superuser.
 func (d Database) Execute(t *testing.T, statement string) {
 	t.Helper()
+	d.alone.Lock()
+	defer d.alone.Unlock()
 	execute(t, d.admin, statement)
 }
 
