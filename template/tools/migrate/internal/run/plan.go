@@ -10,15 +10,11 @@ import (
 
 // Plan prints the SQL that Up would run now.
 func (e *Engine) Plan(ctx context.Context) error {
-	session, err := e.open(ctx)
+	session, current, err := e.openAndRead(ctx)
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	current, err := session.read(ctx)
-	if err != nil {
-		return err
-	}
 	steps, err := current.pending(math.MaxInt64)
 	if err != nil {
 		return err

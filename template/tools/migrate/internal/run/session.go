@@ -61,6 +61,20 @@ func (e *Engine) open(ctx context.Context) (*session, error) {
 	return e.openTarget(ctx, target)
 }
 
+// openAndRead opens a session and reads the history, without the lock: others may go on meanwhile.
+func (e *Engine) openAndRead(ctx context.Context) (*session, stream, error) {
+	session, err := e.open(ctx)
+	if err != nil {
+		return nil, stream{}, err
+	}
+	current, err := session.read(ctx)
+	if err != nil {
+		session.Close()
+		return nil, stream{}, err
+	}
+	return session, current, nil
+}
+
 func (e *Engine) openTarget(ctx context.Context, target connection.Target) (*session, error) {
 	pool, err := target.Open(ctx, e.report.Say)
 	if err != nil {

@@ -44,15 +44,11 @@ type statusEntry struct {
 
 // Status shows which migrations are applied. It asks one query and changes nothing, not even an empty database.
 func (e *Engine) Status(ctx context.Context, options StatusOptions) error {
-	session, err := e.open(ctx)
+	session, current, err := e.openAndRead(ctx)
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	current, err := session.read(ctx)
-	if err != nil {
-		return err
-	}
 	document := session.describe(current)
 	if options.JSON {
 		err = e.printJSON(document)

@@ -15,15 +15,11 @@ func (e *Engine) To(ctx context.Context, typed string) error {
 	if err != nil {
 		return err
 	}
-	session, err := e.open(ctx)
+	session, before, err := e.openAndRead(ctx)
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	before, err := session.read(ctx)
-	if err != nil {
-		return err
-	}
 	if err := before.check(); err != nil {
 		return err
 	}

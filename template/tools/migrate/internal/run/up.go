@@ -29,15 +29,11 @@ func (e *Engine) UpIfAutomatic(ctx context.Context) error {
 	if automatic {
 		return e.Up(ctx)
 	}
-	session, err := e.open(ctx)
+	session, current, err := e.openAndRead(ctx)
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	current, err := session.read(ctx)
-	if err != nil {
-		return err
-	}
 	pending := current.comparison.In(history.Pending)
 	if len(pending) == 0 {
 		e.report.Say("MIGRATION_AUTO_RUN is not true: nothing was run, and nothing is pending")
