@@ -17,7 +17,7 @@ lint: tools-test ## Run the linters on this repository itself
 	@"$(bin)/ruff" check --quiet
 	@"$(bin)/ruff" format --check --quiet
 	@"$(bin)/shellcheck" .ci/run tests/toolchain/*.sh
-	@"$(bin)/yamllint" --strict --config-file tests/yamllint.yml copier.yml versions.yml .github
+	@"$(bin)/yamllint" --strict --config-file tests/yamllint.yml copier.yml versions.yml releases.yml .github
 	@.tools/go/bin/actionlint -shellcheck "$(bin)/shellcheck" .github/workflows/*.yml
 	@"$(bin)/zizmor" --quiet --offline --pedantic .github/workflows
 	@"$(bin)/pymarkdown" --config tests/pymarkdown.json scan --recurse README.md README.ja.md CHANGELOG.md docs
