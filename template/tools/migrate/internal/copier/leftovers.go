@@ -1,0 +1,44 @@
+// Package copier tells whether an update of the template was finished, and whether the file that the next one starts
+// from was left to Copier. It needs no database, no network and no Copier.
+package copier
+
+import (
+	"context"
+
+	"migrate/internal/failure"
+	"migrate/internal/git"
+)
+
+// Copier writes both sides of a conflict into the file, between these lines, and ends with exit code 0.
+const markers = "^(<{7}|>{7}) "
+
+// Leftovers are what a conflict left behind: files that git calls unmerged, conflict markers, rejected pieces.
+func Leftovers(ctx context.Context, repository git.Repository) ([]error, error) {
+	var problems []error
+	for _, search := range []struct {
+		files    func() ([]string, error)
+		sentence string
+	}{
+		{
+			func() ([]string, error) { return repository.Containing(ctx, markers) },
+			"%s holds conflict markers (<<<<<<<, >>>>>>>): keep what you want of both sides, and delete the markers",
+		},
+		{
+			func() ([]string, error) { return repository.Unmerged(ctx) },
+			"%s is not merged: decide what it shall be, then git add it",
+		},
+		{
+			func() ([]string, error) { return repository.Files(ctx, "*.rej") },
+			"%s holds a change that could not be merged: make the change by hand, then delete this file",
+		},
+	} {
+		files, err := search.files()
+		if err != nil {
+			return nil, failure.Refused("git could not search this folder (%s): run it in a checkout of the service", err)
+		}
+		for _, file := range files {
+			problems = append(problems, failure.Refused(search.sentence, file))
+		}
+	}
+	return problems, nil
+}

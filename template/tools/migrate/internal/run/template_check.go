@@ -1,0 +1,37 @@
+package run
+
+import (
+	"context"
+
+	"migrate/internal/copier"
+	"migrate/internal/environment"
+	"migrate/internal/git"
+)
+
+// TemplateCheck looks for what an update of the template may leave behind, and for an answers file from which the next
+// one could not start. It needs no database.
+func (e *Engine) TemplateCheck(ctx context.Context) error {
+	repository := git.Repository{}
+	if err := repository.Require(ctx); err != nil {
+		return err
+	}
+	problems, err := copier.Leftovers(ctx, repository)
+	if err != nil {
+		return err
+	}
+	answers, err := copier.ReadAnswers()
+	if err != nil {
+		problems = append(problems, err)
+	} else {
+		problems = append(problems, answers.Check(copier.Facts{
+			Service:           e.project.Service,
+			ProductionSSLMode: e.project.Rules(environment.Production).SSLMode.String(),
+			Folder:            repository.Prefix(ctx),
+		})...)
+	}
+	if len(problems) > 0 {
+		return e.tell(problems)
+	}
+	e.report.Say("the files are those of the template's %s, merged completely", answers.Commit)
+	return nil
+}

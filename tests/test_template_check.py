@@ -1,0 +1,120 @@
+"""`make migrate-template-check` passes for what Copier wrote, and finds an unfinished update and an edited answers file."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ENGINE
+
+SOURCE = "gh:org/avion-migration-template"
+
+
+@pytest.fixture
+def checked_in(copier_cli, engine, git, tmp_path):
+    """checked_in("."): a service in that folder of a repository, as the README's command makes it."""
+
+    def checked_in(folder: str = ".", **answers: str) -> Path:
+        repository = tmp_path / "avion-auth"
+        service = repository / folder
+        service.mkdir(parents=True)
+        data = [f"--data={name}={value}" for name, value in answers.items()]
+        copied = copier_cli(["copy", "--defaults", *data, SOURCE, str(service)], cwd=tmp_path)
+        assert copied.returncode == 0, copied.stderr
+        (service / ENGINE).parent.mkdir(exist_ok=True)
+        shutil.copy(engine, service / ENGINE)
+        git("init", "--quiet", cwd=repository)
+        git("add", "--all", cwd=repository)
+        git("commit", "--quiet", "--message=Generate", cwd=repository)
+        return service
+
+    return checked_in
+
+
+@pytest.fixture
+def check(run):
+    """check(service): what the target says; the sentences of all problems, or nothing."""
+
+    def check(service: Path) -> list[str]:
+        result = run("make", "migrate-template-check", cwd=service)
+        sentences = [line for line in result.stderr.splitlines() if not line.startswith("make")]
+        if result.returncode == 0:
+            assert sentences == ["the files are those of the template's v9999.0.0, merged completely"]
+            return []
+        assert "Error 1" in result.stderr
+        return sentences
+
+    return check
+
+
+def edit(service: Path, file: str, old: str, new: str) -> None:
+    text = (service / file).read_text()
+    assert old in text
+    (service / file).write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("folder", "answers"),
+    [
+        (".", {}),
+        (".", {"production_ssl_mode": "verify-full"}),
+        ("services/avion-system-admin", {"layout": "monorepo-service"}),
+    ],
+)
+def test_generated_service_passes(checked_in, check, folder, answers):
+    assert check(checked_in(folder, **answers)) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "sentence"),
+    [
+        (".copier-answers.yml", "_commit: v9999.0.0", "_commit: v9999.0.0-1-gabcdef0", "which is no released version"),
+        (".copier-answers.yml", "_commit: v9999.0.0", "_commit: main", "which is no released version"),
+        (".copier-answers.yml", SOURCE, "../avion-migration-template", "no address that a bot can fetch"),
+        (".copier-answers.yml", "service_name: auth", "service_name: user", "one of them was edited by hand"),
+        (".copier-answers.yml", "prefix: avion", "prefix: other", "one of them was edited by hand"),
+        (".copier-answers.yml", "mode: require", "mode: verify-ca", "restore both from git"),
+        (".copier-answers.yml", "layout: repository", "layout: monorepo-service", "layout is"),
+        (".copier-answers.yml", "_commit: ", "_commit", "cannot be read"),
+        (".goose.yml", "service: avion-auth", "service: avion-user", "one of them was edited by hand"),
+        ("compose.migrations.yaml", "services:", "<<<<<<< before updating\nservices:", "holds conflict markers"),
+        ("docs/migration-setup.md", "\n", "\n>>>>>>> after updating\n", "holds conflict markers"),
+    ],
+)
+def test_unfinished_update_and_edited_answer_are_found(checked_in, check, file, old, new, sentence):
+    service = checked_in()
+    edit(service, file, old, new)
+    (said,) = check(service)
+    assert sentence in said
+
+
+def test_conflict_in_the_targets_themselves_stops_make(checked_in, run):
+    service = checked_in()
+    edit(service, "migrations.mk", "migrate-help:", "<<<<<<< before updating\nmigrate-help:")
+    stopped = run("make", "migrate-template-check", cwd=service)
+    assert (stopped.returncode, "missing separator" in stopped.stderr) == (2, True)
+
+
+def test_rejected_change_is_found_where_git_ignores_it(checked_in, check):
+    service = checked_in()
+    with (service / ".gitignore").open("a") as ignored:
+        ignored.write("*.rej\n")
+    (service / "migrations.mk.rej").write_text("@@ -1 +1 @@\n-old\n+new\n")
+    (sentence,) = check(service)
+    assert "migrations.mk.rej holds a change that could not be merged" in sentence
+
+
+def test_all_problems_are_told_at_once(checked_in, check):
+    service = checked_in()
+    edit(service, ".copier-answers.yml", "_commit: v9999.0.0", "_commit: main")
+    edit(service, "compose.migrations.yaml", "services:", "<<<<<<< before updating\nservices:")
+    assert len(check(service)) == 2
+
+
+def test_answer_that_stands_in_no_compared_file_can_be_edited_unseen(checked_in, check):
+    """What the check cannot see, as its documentation says."""
+    service = checked_in()
+    edit(service, ".copier-answers.yml", "migration_timeout: 300", "migration_timeout: 600")
+    assert check(service) == []
