@@ -16,7 +16,7 @@ from copier import run_copy
 from plumbum import local
 
 from tests.toolchain import command
-from tests.toolchain.install import ROOT, search_path
+from tests.toolchain.install import ROOT, VENV, search_path
 from tests.toolchain.postgres import Certificate, Server
 from tests.toolchain.published import git_configuration, publish
 
@@ -267,3 +267,21 @@ def create_database(postgres) -> Iterator[Callable[..., Database]]:
 def database(create_database) -> Database:
     """The database of avion-auth, empty."""
     return create_database("avion_auth")
+
+
+@pytest.fixture
+def without_squawk(tmp_path) -> str:
+    """A PATH on which everything is but squawk and uv."""
+    folders = [Path(folder) for folder in os.environ["PATH"].split(os.pathsep) if Path(folder).is_dir()]
+    for folder in reversed(folders):
+        for program in folder.iterdir():
+            link = tmp_path / program.name
+            link.unlink(missing_ok=True)
+            link.symlink_to(program)
+    for name in ("squawk", "uv"):
+        (tmp_path / name).unlink(missing_ok=True)
+    # A symbolic link would lead Python away from its environment.
+    (tmp_path / "python3").unlink(missing_ok=True)
+    (tmp_path / "python3").write_text(f'#!/bin/sh\nexec "{VENV}/bin/python3" "$@"\n')
+    (tmp_path / "python3").chmod(0o755)
+    return str(tmp_path)

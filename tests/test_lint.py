@@ -1,12 +1,10 @@
 """`make migrate-lint` finds what is dangerous at its line, and leaves alone what is safe."""
 
-import os
 import shutil
-from pathlib import Path
 
 import pytest
 
-from tests.toolchain.install import ROOT, VENV
+from tests.toolchain.install import ROOT
 
 EXAMPLES = sorted((ROOT / "documents/examples").glob("*.sql"))
 NEW = "00002_new.sql"
@@ -148,24 +146,6 @@ def test_github_shows_the_finding_beside_its_line(lint):
     result = lint("-- +goose Up\n\nDROP TABLE a;\n-- +goose Down\nSELECT 1;\n", env={"GITHUB_ACTIONS": "true"})
     (line,) = result.stdout.splitlines()
     assert line.startswith(f"::warning file=migrations/{NEW},line=3,col=1,title=ban-drop-table::")
-
-
-@pytest.fixture
-def without_squawk(tmp_path) -> str:
-    """A PATH on which everything is but squawk and uv."""
-    folders = [Path(folder) for folder in os.environ["PATH"].split(os.pathsep) if Path(folder).is_dir()]
-    for folder in reversed(folders):
-        for program in folder.iterdir():
-            link = tmp_path / program.name
-            link.unlink(missing_ok=True)
-            link.symlink_to(program)
-    for name in ("squawk", "uv"):
-        (tmp_path / name).unlink(missing_ok=True)
-    # A symbolic link would lead Python away from its environment.
-    (tmp_path / "python3").unlink(missing_ok=True)
-    (tmp_path / "python3").write_text(f'#!/bin/sh\nexec "{VENV}/bin/python3" "$@"\n')
-    (tmp_path / "python3").chmod(0o755)
-    return str(tmp_path)
 
 
 def test_squawk_is_brought_without_root(lint, without_squawk):

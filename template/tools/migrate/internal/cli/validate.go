@@ -10,9 +10,10 @@ import (
 )
 
 func newValidate(outside terminal.Terminal) *cobra.Command {
-	var withDatabase bool
+	var options run.ValidateOptions
 	command := operation(outside, "validate", "Look for mistakes in the migration files",
-		func(engine *run.Engine, ctx context.Context) error { return engine.Validate(ctx, withDatabase) })
-	command.Flags().BoolVar(&withDatabase, "database", false, "hold the files against the history of the database too")
+		func(engine *run.Engine, ctx context.Context) error { return engine.Validate(ctx, options) })
+	command.Flags().BoolVar(&options.Database, "database", false, "hold the files against the history of the database too")
+	command.Flags().StringVar(&options.Base, "base", "", "hold the files against this branch or commit: what it has must not change, and new numbers come after its own")
 	return command
 }

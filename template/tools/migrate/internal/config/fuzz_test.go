@@ -51,7 +51,7 @@ func FuzzAProjectIsSafeOrRefused(f *testing.F) {
 		f.Add([]byte(content))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		project, err := parseProject(content)
+		project, err := ParseProject(content)
 		if err != nil {
 			if failure.CodeOf(err) != failure.CodeRefused || !strings.HasPrefix(err.Error(), ProjectFile) {
 				t.Errorf("%q: %s", content, err)

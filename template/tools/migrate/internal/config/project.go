@@ -85,10 +85,11 @@ func ReadProject(folder string) (Project, error) {
 	if err != nil {
 		return Project{}, failure.Refused("%s cannot be read (%s): make it a readable file", ProjectFile, reason(err))
 	}
-	return parseProject(content)
+	return ParseProject(content)
 }
 
-func parseProject(content []byte) (Project, error) {
+// ParseProject reads the content of a .goose.yml.
+func ParseProject(content []byte) (Project, error) {
 	read := file{
 		Driver: "postgres",
 		Stream: Stream{Dir: "./migrations", Table: "goose_db_version"},

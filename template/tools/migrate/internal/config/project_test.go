@@ -21,7 +21,7 @@ func TestThreeLinesAreAProject(t *testing.T) {
 }
 
 func TestEveryKeyOfTheProjectIsRead(t *testing.T) {
-	project, err := parseProject([]byte(`
+	project, err := ParseProject([]byte(`
 driver: postgres
 dir: db
 table: audit.versions
@@ -73,7 +73,7 @@ func TestABadProjectIsRefusedInWordsAboutTheFile(t *testing.T) {
 		"environments: {production: {plaintext_hosts: [db]}}\n": "only development and test",
 		"dir: a\n---\ndir: b\n":                                 "single document",
 	} {
-		_, err := parseProject([]byte(content))
+		_, err := ParseProject([]byte(content))
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "config.") {
 			t.Errorf("%q: %v, without %q", content, err, want)
 		}
@@ -88,13 +88,13 @@ func TestAMissingProjectIsRefused(t *testing.T) {
 
 func TestTheLockIsASessionsUnlessTheFileSaysTable(t *testing.T) {
 	for text, want := range map[string]Lock{"driver: postgres\n": SessionLock, "lock: session\n": SessionLock, "lock: table\n": TableLock} {
-		project, err := parseProject([]byte(text))
+		project, err := ParseProject([]byte(text))
 		if err != nil || project.Lock != want {
 			t.Errorf("%q: %q, %v", text, project.Lock, err)
 		}
 	}
 	for _, text := range []string{"lock: none\n", "lock: Table\n", "lock: ''\n"} {
-		if _, err := parseProject([]byte(text)); err == nil || !strings.Contains(err.Error(), "lock is") {
+		if _, err := ParseProject([]byte(text)); err == nil || !strings.Contains(err.Error(), "lock is") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

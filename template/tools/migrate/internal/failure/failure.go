@@ -24,6 +24,9 @@ const (
 type Error struct {
 	Code     Code
 	Sentence string
+	// File and Line are where the mistake is, as far as it is in a file.
+	File string
+	Line int
 }
 
 // Error returns the sentence.
@@ -57,6 +60,17 @@ func HistoryMismatch(format string, values ...any) error {
 // Locked reports that another runner holds the lock.
 func Locked(format string, values ...any) error {
 	return newError(CodeLocked, format, values)
+}
+
+// At tells the place of a mistake, unless the error knows a closer one.
+func At(file string, line int, err error) error {
+	var failure *Error
+	if !errors.As(err, &failure) || failure.File != "" {
+		return err
+	}
+	placed := *failure
+	placed.File, placed.Line = file, line
+	return &placed
 }
 
 // CodeOf returns the exit code of err; an error of another kind counts as refused.

@@ -2,8 +2,13 @@
 package git
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -54,16 +59,108 @@ func (r Repository) fork(ctx context.Context, base string) (string, error) {
 		}
 		return "", nil
 	}
-	commit, err := r.ask(ctx, "rev-parse", "--verify", "--quiet", "--end-of-options", base+"^{commit}")
+	commit, err := r.commit(ctx, base)
 	if err != nil {
-		return "", failure.Refused("BASE is %q, which git does not know as a commit: fetch it, or correct BASE", base)
+		return "", err
 	}
-	commit = strings.TrimSpace(commit)
 	if fork, err := r.ask(ctx, "merge-base", commit, "HEAD"); err == nil {
 		return strings.TrimSpace(fork), nil
 	}
 	// A shallow clone does not reach back to where they parted.
 	return commit, nil
+}
+
+// Base is a branch that work is merged to, as two commits.
+type Base struct {
+	Tip string
+	// Fork is where the work left it.
+	Fork string
+}
+
+// Base finds a branch, or any other commit.
+func (r Repository) Base(ctx context.Context, name string) (Base, error) {
+	tip, err := r.commit(ctx, name)
+	if err != nil {
+		return Base{}, err
+	}
+	fork, err := r.ask(ctx, "merge-base", tip, "HEAD")
+	if err != nil {
+		return Base{}, failure.Refused("git does not reach back to where this branch left BASE (%s): "+
+			"fetch the whole history (git fetch --unshallow, or fetch-depth: 0 on CI)", name)
+	}
+	return Base{Tip: tip, Fork: strings.TrimSpace(fork)}, nil
+}
+
+func (r Repository) commit(ctx context.Context, name string) (string, error) {
+	commit, err := r.ask(ctx, "rev-parse", "--verify", "--quiet", "--end-of-options", name+"^{commit}")
+	if err != nil {
+		return "", failure.Refused("BASE is %q, which git does not know as a commit: fetch it, or correct BASE", name)
+	}
+	return strings.TrimSpace(commit), nil
+}
+
+// Files are the contents of the files in a folder, without its sub-folders, as a commit has them. A folder that the
+// commit does not have is empty.
+func (r Repository) Files(ctx context.Context, commit, folder string) (map[string][]byte, error) {
+	listed, err := r.ask(ctx, "ls-tree", "-z", commit, "--", filepath.ToSlash(filepath.Clean(folder))+"/")
+	if err != nil {
+		return nil, failure.Refused("git could not list %s in %s: %s", folder, commit, err)
+	}
+	var names, ids []string
+	for entry := range strings.SplitSeq(strings.TrimSuffix(listed, "\x00"), "\x00") {
+		kind, name, _ := strings.Cut(entry, "\t")
+		if words := strings.Fields(kind); len(words) == 3 && words[1] == "blob" {
+			names, ids = append(names, path.Base(name)), append(ids, words[2])
+		}
+	}
+	contents, err := r.blobs(ctx, ids)
+	if err != nil {
+		return nil, failure.Refused("git could not read %s in %s: %s", folder, commit, err)
+	}
+	files := map[string][]byte{}
+	for position, name := range names {
+		files[name] = contents[position]
+	}
+	return files, nil
+}
+
+// File is the content of one file, nil if the commit does not have it.
+func (r Repository) File(ctx context.Context, commit, name string) []byte {
+	content, err := r.ask(ctx, "cat-file", "blob", commit+":./"+filepath.ToSlash(name))
+	if err != nil {
+		return nil
+	}
+	return []byte(content)
+}
+
+// blobs reads many contents with one process.
+func (Repository) blobs(ctx context.Context, ids []string) ([][]byte, error) {
+	command := exec.CommandContext(ctx, "git", "cat-file", "--batch")
+	command.Stdin = strings.NewReader(strings.Join(ids, "\n") + "\n")
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	output, err := command.Output()
+	if err != nil {
+		return nil, err
+	}
+	reader := bufio.NewReader(bytes.NewReader(output))
+	contents := make([][]byte, len(ids))
+	for position := range ids {
+		var id, kind string
+		var size int
+		if _, err := fmt.Fscanf(reader, "%s %s %d\n", &id, &kind, &size); err != nil {
+			return nil, err
+		}
+		contents[position] = make([]byte, size)
+		if _, err := io.ReadFull(reader, contents[position]); err != nil {
+			return nil, err
+		}
+		if _, err := reader.Discard(1); err != nil { // the line's end after each content
+			return nil, err
+		}
+	}
+	return contents, nil
 }
 
 func (Repository) ask(ctx context.Context, arguments ...string) (string, error) {

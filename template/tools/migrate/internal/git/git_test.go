@@ -40,12 +40,17 @@ func expect(t *testing.T, base string, want ...string) {
 	}
 }
 
-func TestOnlyWhatTheBaseDoesNotHaveIsNew(t *testing.T) {
+func enterFolder(t *testing.T) {
+	t.Helper()
 	t.Chdir(t.TempDir())
 	for _, name := range []string{"AUTHOR", "COMMITTER"} {
 		t.Setenv("GIT_"+name+"_NAME", "test")
 		t.Setenv("GIT_"+name+"_EMAIL", "test@example.org")
 	}
+}
+
+func TestOnlyWhatTheBaseDoesNotHaveIsNew(t *testing.T) {
+	enterFolder(t)
 	if _, known, err := (Repository{}).Added(context.Background(), "", "migrations"); known || err != nil {
 		t.Error("known outside of a repository", err)
 	}
@@ -79,5 +84,52 @@ func TestOnlyWhatTheBaseDoesNotHaveIsNew(t *testing.T) {
 	}
 	if prefix := (Repository{}).Prefix(context.Background()); prefix != "service/" {
 		t.Error(prefix)
+	}
+}
+
+func TestACommitKeepsItsFiles(t *testing.T) {
+	enterFolder(t)
+	command(t, "init", "--quiet", "--initial-branch=main")
+	write(t, "service/migrations/00001_a.sql", "service/migrations/deeper/00002_b.sql", "service/migrations/ü \".sql", "service/empty.yml")
+	t.Chdir("service")
+	if err := os.WriteFile("empty.yml", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("migrations/00003_binary.sql", []byte("\x00\n\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	command(t, "add", ".")
+	command(t, "commit", "--quiet", "--message=one")
+	command(t, "switch", "--quiet", "--create=work")
+	write(t, "migrations/00009_later.sql")
+	command(t, "add", ".")
+	command(t, "commit", "--quiet", "--message=two")
+
+	repository, ctx := Repository{}, context.Background()
+	base, err := repository.Base(ctx, "main")
+	if err != nil || base.Fork != base.Tip {
+		t.Fatal(base, err)
+	}
+	for _, folder := range []string{"./migrations", "migrations/"} {
+		files, err := repository.Files(ctx, base.Tip, folder)
+		if err != nil || len(files) != 3 || string(files["00001_a.sql"]) != "service/migrations/00001_a.sql" || string(files["00003_binary.sql"]) != "\x00\n\n" {
+			t.Error(files, err)
+		}
+	}
+	if files, err := repository.Files(ctx, base.Tip, "nowhere"); err != nil || len(files) != 0 {
+		t.Error(files, err)
+	}
+	if content := repository.File(ctx, base.Tip, "migrations/00001_a.sql"); string(content) != "service/migrations/00001_a.sql" {
+		t.Error(string(content))
+	}
+	if content := repository.File(ctx, base.Tip, "nowhere.yml"); content != nil {
+		t.Error(string(content))
+	}
+	command(t, "switch", "--quiet", "--orphan", "stranger")
+	command(t, "commit", "--quiet", "--allow-empty", "--message=three")
+	for _, name := range []string{"main", "nope"} {
+		if _, err := repository.Base(ctx, name); failure.CodeOf(err) != failure.CodeRefused {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -2,8 +2,9 @@ package lint
 
 import (
 	"fmt"
-	"path"
 	"strings"
+
+	"migrate/internal/annotation"
 )
 
 // Text is a finding for people and editors.
@@ -19,16 +20,11 @@ func Annotation(prefix string) func(Finding) string {
 		if f.Level == "error" {
 			level = "error"
 		}
-		return fmt.Sprintf("::%s file=%s,line=%d,col=%d,title=%s::%s", level, inProperty.Replace(path.Join(prefix, f.File)),
-			f.Line, f.Column, inProperty.Replace(f.Rule), inMessage.Replace(f.advice()))
+		return annotation.Annotation{
+			Level: level, File: prefix + f.File, Line: f.Line, Column: f.Column, Title: f.Rule, Message: f.advice(),
+		}.String()
 	}
 }
-
-// A workflow command ends with its line, and its properties with a colon or a comma.
-var (
-	inMessage  = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
-	inProperty = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
-)
 
 func (f Finding) advice() string {
 	words := f.Message

@@ -2,10 +2,8 @@
 package lint
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,19 +53,9 @@ func (s Squawk) Lint(ctx context.Context, source migration.Source) ([]Finding, e
 	if source.NoTransaction {
 		transaction = "--no-assume-in-transaction"
 	}
-	command := exec.CommandContext(ctx, s.path, "--reporter=json", "--stdin-filepath="+source.Path, transaction)
-	command.Stdin = strings.NewReader(source.Up)
-	var complaint bytes.Buffer
-	command.Stderr = &complaint
-	output, err := command.Output()
-	// Squawk ends with 1 where it finds something.
-	var exit *exec.ExitError
-	if err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 1) {
-		return nil, failure.Refused("squawk failed on %s (%s): %s", source.Path, err, strings.TrimSpace(complaint.String()))
-	}
-	findings, err := parse(output)
+	findings, err := s.run(ctx, &source.Up, "--stdin-filepath="+source.Path, transaction)
 	if err != nil {
-		return nil, failure.Refused("squawk's answer about %s cannot be read (%s): %s", source.Path, err, strings.TrimSpace(complaint.String()))
+		return nil, failure.Refused("squawk failed on %s: %s", source.Path, err)
 	}
 	return judge(source, findings), nil
 }

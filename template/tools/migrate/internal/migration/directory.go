@@ -73,14 +73,15 @@ func parseName(name string) (int64, bool) {
 func (d Directory) Problems() []error {
 	var problems []error
 	for _, name := range d.Misnamed {
-		problems = append(problems, failure.Refused("%s is not a migration's name: use %s, numbered from 00001: "+
-			"rename it, or move it out of the folder", filepath.Join(d.Path, name), NameRule))
+		file := filepath.Join(d.Path, name)
+		problems = append(problems, failure.At(file, 1, failure.Refused("%s is not a migration's name: use %s, numbered from 00001: "+
+			"rename it, or move it out of the folder", file, NameRule)))
 	}
 	for position := 1; position < len(d.Migrations); position++ {
 		earlier, later := d.Migrations[position-1], d.Migrations[position]
 		if earlier.Version == later.Version {
-			problems = append(problems, failure.HistoryMismatch("%s and %s in %s have the same version: "+
-				"give the one that is applied nowhere the next free number", earlier.File, later.File, d.Path))
+			problems = append(problems, failure.At(filepath.Join(d.Path, later.File), 1, failure.HistoryMismatch("%s and %s in %s have the same version: "+
+				"give the one that is applied nowhere the next free number", earlier.File, later.File, d.Path)))
 		}
 	}
 	return problems
@@ -110,13 +111,18 @@ func (d Directory) Last() int64 {
 
 // Script reads a migration.
 func (d Directory) Script(m Migration) (Script, error) {
-	content, err := os.ReadFile(filepath.Join(d.Path, m.File))
+	file := filepath.Join(d.Path, m.File)
+	content, err := os.ReadFile(file)
 	if err != nil {
-		return Script{}, failure.Refused("%s cannot be read: correct its permissions", filepath.Join(d.Path, m.File))
+		return Script{}, failure.Refused("%s cannot be read: correct its permissions", file)
 	}
 	script, err := parseScript(string(content))
-	if err != nil {
-		return Script{}, failure.Refused("%s %s", filepath.Join(d.Path, m.File), err)
+	var malformed malformedLine
+	switch {
+	case errors.As(err, &malformed):
+		return Script{}, failure.At(file, malformed.line, failure.Refused("%s %s", file, err))
+	case err != nil:
+		return Script{}, failure.Refused("%s %s", file, err)
 	}
 	return script, nil
 }

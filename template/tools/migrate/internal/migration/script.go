@@ -52,6 +52,14 @@ type scanner struct {
 	start   int // line of the first line in buffer
 }
 
+// malformedLine is a line that goose would stumble over.
+type malformedLine struct {
+	line int
+	error
+}
+
+func (m malformedLine) Error() string { return fmt.Sprintf("line %d: %s", m.line, m.error) }
+
 func parseScript(content string) (Script, error) {
 	lines := bufio.NewScanner(strings.NewReader(content))
 	lines.Buffer(nil, longestLine)
@@ -60,11 +68,11 @@ func parseScript(content string) (Script, error) {
 	for lines.Scan() {
 		number++
 		if err := reading.line(number, lines.Text()); err != nil {
-			return Script{}, fmt.Errorf("line %d: %w", number, err)
+			return Script{}, malformedLine{number, err}
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return Script{}, fmt.Errorf("line %d: %w: a line holds at most 4 MiB", number+1, err)
+		return Script{}, malformedLine{number + 1, fmt.Errorf("%w: a line holds at most 4 MiB", err)}
 	}
 	if err := reading.end(); err != nil {
 		return Script{}, err

@@ -11,7 +11,7 @@ func Validate(directory Directory) []error {
 	problems := directory.Problems()
 	for _, m := range directory.Migrations {
 		if err := directory.validateFile(m); err != nil {
-			problems = append(problems, err)
+			problems = append(problems, failure.At(filepath.Join(directory.Path, m.File), 1, err))
 		}
 	}
 	return problems

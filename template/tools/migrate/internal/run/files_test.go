@@ -32,7 +32,7 @@ func TestCreateAsksForTheNameOnATerminalOnly(t *testing.T) {
 func TestValidateLooksAtMigrationsAndSeedsWithoutADatabase(t *testing.T) {
 	s := newService(t, map[string]string{"migrations/00001_a.sql": createA, "migrations-seed/00001_data.sql": seedA})
 	t.Setenv("DB_HOST", "nowhere.invalid")
-	if _, report := s.must(validate(false)); report != "2 files are valid\n" {
+	if _, report := s.must(validate(false)); !strings.HasSuffix(report, "2 files are valid\n") {
 		t.Error(report)
 	}
 	s.write("migrations-seed/notes.sql", "")

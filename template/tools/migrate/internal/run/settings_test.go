@@ -73,7 +73,7 @@ func TestAFileMayRaiseItsLimits(t *testing.T) {
 func TestWrongLimitsStopUpAndValidate(t *testing.T) {
 	s := newService(t, map[string]string{"migrations/00001_a.sql": createA, "migrations/00002_b.sql": "-- migrate: lock_timeout=1d\n" + createB})
 	s.refuses((*Engine).Up, failure.CodeRefused, "00002_b.sql line 1", "lock_timeout=1d")
-	s.refuses(func(engine *Engine, ctx context.Context) error { return engine.Validate(ctx, false) }, failure.CodeRefused, "lock_timeout=1d")
+	s.refuses(func(engine *Engine, ctx context.Context) error { return engine.Validate(ctx, ValidateOptions{}) }, failure.CodeRefused, "lock_timeout=1d")
 	if s.hasTable("a") {
 		t.Error("something was applied")
 	}

@@ -14,7 +14,9 @@ import (
 )
 
 func validate(withDatabase bool) func(*Engine, context.Context) error {
-	return func(engine *Engine, ctx context.Context) error { return engine.Validate(ctx, withDatabase) }
+	return func(engine *Engine, ctx context.Context) error {
+		return engine.Validate(ctx, ValidateOptions{Database: withDatabase})
+	}
 }
 
 // tampering is one way to change files that are applied.

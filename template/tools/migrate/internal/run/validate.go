@@ -2,15 +2,29 @@ package run
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 
+	"migrate/internal/annotation"
+	"migrate/internal/config"
 	"migrate/internal/failure"
+	"migrate/internal/git"
+	"migrate/internal/lint"
 	"migrate/internal/migration"
 )
 
+// ValidateOptions choose what the files are held against besides the rules.
+type ValidateOptions struct {
+	// Database asks for the history of the database.
+	Database bool
+	// Base is the branch that the work is merged to; nothing is compared if it is empty.
+	Base string
+}
+
 // Validate looks for mistakes in the files, without a database, unless it is asked to hold them against the history of
 // one. Every mistake is told, and the gravest decides the exit code.
-func (e *Engine) Validate(ctx context.Context, withDatabase bool) error {
+func (e *Engine) Validate(ctx context.Context, options ValidateOptions) error {
 	migrations, err := migration.ReadDirectory(e.project.Migrations.Dir)
 	if err != nil {
 		return err
@@ -32,7 +46,19 @@ func (e *Engine) Validate(ctx context.Context, withDatabase bool) error {
 		files += len(directory.Migrations)
 		problems = append(problems, migration.Validate(directory)...)
 	}
-	if withDatabase {
+	broken, err := e.unparsable(ctx, directories)
+	if err != nil {
+		return err
+	}
+	problems = append(problems, broken...)
+	if options.Base != "" {
+		found, err := e.compareWithBase(ctx, options.Base, migrations)
+		if err != nil {
+			return err
+		}
+		problems = append(problems, found...)
+	}
+	if options.Database {
 		found, err := e.compareWithDatabase(ctx)
 		if err != nil {
 			return err
@@ -43,7 +69,60 @@ func (e *Engine) Validate(ctx context.Context, withDatabase bool) error {
 		e.report.Say("%d files are valid", files)
 		return nil
 	}
-	return e.tell(problems)
+	return e.tell(ctx, problems)
+}
+
+// unparsable finds what PostgreSQL could not read, where the linter is there to tell.
+func (e *Engine) unparsable(ctx context.Context, directories []migration.Directory) ([]error, error) {
+	named := e.settings.Get("SQUAWK").Value
+	squawk, err := lint.FindSquawk(named)
+	if err != nil && named != "" {
+		return nil, err
+	}
+	if err != nil {
+		e.report.Say("the syntax of the SQL was not checked: squawk is not there: make migrate-validate brings it, or name it with SQUAWK=/path/to/squawk")
+		return nil, nil
+	}
+	var problems []error
+	for _, directory := range directories {
+		findings, err := squawk.Syntax(ctx, directory)
+		if err != nil {
+			return nil, err
+		}
+		for _, finding := range findings {
+			problems = append(problems, failure.At(finding.File, finding.Line, failure.Refused("%s line %d is no SQL that PostgreSQL could read (%s): "+
+				"correct it, or write '-- squawk-ignore-file syntax-error' into the file if PostgreSQL takes it", finding.File, finding.Line, finding.Message)))
+		}
+	}
+	return problems, nil
+}
+
+// compareWithBase holds the files against those of the branch that they are to be merged to.
+func (e *Engine) compareWithBase(ctx context.Context, name string, directory migration.Directory) ([]error, error) {
+	repository := git.Repository{}
+	found, err := repository.Base(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	fork, err := e.migrationsAt(ctx, repository, found.Fork)
+	if err != nil {
+		return nil, err
+	}
+	tip, err := e.migrationsAt(ctx, repository, found.Tip)
+	if err != nil {
+		return nil, err
+	}
+	base := migration.Base{Name: name, Fork: migration.ChecksumsOf(fork), Tip: migration.ChecksumsOf(tip)}
+	return directory.CompareWithBase(base, e.project.OutOfOrder)
+}
+
+// migrationsAt are the files in the folder that .goose.yml named then.
+func (e *Engine) migrationsAt(ctx context.Context, repository git.Repository, commit string) (map[string][]byte, error) {
+	folder := e.project.Migrations.Dir
+	if then, err := config.ParseProject(repository.File(ctx, commit, config.ProjectFile)); err == nil {
+		folder = then.Migrations.Dir
+	}
+	return repository.Files(ctx, commit, folder)
 }
 
 func (e *Engine) compareWithDatabase(ctx context.Context) ([]error, error) {
@@ -60,7 +139,10 @@ func (e *Engine) compareWithDatabase(ctx context.Context) ([]error, error) {
 }
 
 // tell reports all problems but the gravest, which becomes the error.
-func (e *Engine) tell(problems []error) error {
+func (e *Engine) tell(ctx context.Context, problems []error) error {
+	if e.settings.Typed("GITHUB_ACTIONS") == "true" {
+		e.annotate(git.Repository{}.Prefix(ctx), problems)
+	}
 	gravest := migration.Gravest(problems)
 	for _, problem := range problems {
 		if problem != gravest {
@@ -68,4 +150,16 @@ func (e *Engine) tell(problems []error) error {
 		}
 	}
 	return gravest
+}
+
+// annotate lets GitHub show the problems beside their lines.
+func (e *Engine) annotate(prefix string, problems []error) {
+	for _, problem := range problems {
+		shown := annotation.Annotation{Level: "error", Title: "migrate validate", Message: problem.Error()}
+		var placed *failure.Error
+		if errors.As(problem, &placed) && placed.File != "" {
+			shown.File, shown.Line = prefix+placed.File, placed.Line
+		}
+		fmt.Fprintln(e.terminal.Out, shown)
+	}
 }
