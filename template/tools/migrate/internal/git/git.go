@@ -99,9 +99,9 @@ func (r Repository) commit(ctx context.Context, name string) (string, error) {
 	return strings.TrimSpace(commit), nil
 }
 
-// Files are the contents of the files in a folder, without its sub-folders, as a commit has them. A folder that the
+// FilesAt are the contents of the files in a folder, without its sub-folders, as a commit has them. A folder that the
 // commit does not have is empty.
-func (r Repository) Files(ctx context.Context, commit, folder string) (map[string][]byte, error) {
+func (r Repository) FilesAt(ctx context.Context, commit, folder string) (map[string][]byte, error) {
 	listed, err := r.ask(ctx, "ls-tree", "-z", commit, "--", filepath.ToSlash(filepath.Clean(folder))+"/")
 	if err != nil {
 		return nil, failure.Refused("git could not list %s in %s: %s", folder, commit, err)
@@ -124,8 +124,8 @@ func (r Repository) Files(ctx context.Context, commit, folder string) (map[strin
 	return files, nil
 }
 
-// File is the content of one file, nil if the commit does not have it.
-func (r Repository) File(ctx context.Context, commit, name string) []byte {
+// FileAt is the content of one file, nil if the commit does not have it.
+func (r Repository) FileAt(ctx context.Context, commit, name string) []byte {
 	content, err := r.ask(ctx, "cat-file", "blob", commit+":./"+filepath.ToSlash(name))
 	if err != nil {
 		return nil

@@ -111,18 +111,18 @@ func TestACommitKeepsItsFiles(t *testing.T) {
 		t.Fatal(base, err)
 	}
 	for _, folder := range []string{"./migrations", "migrations/"} {
-		files, err := repository.Files(ctx, base.Tip, folder)
+		files, err := repository.FilesAt(ctx, base.Tip, folder)
 		if err != nil || len(files) != 3 || string(files["00001_a.sql"]) != "service/migrations/00001_a.sql" || string(files["00003_binary.sql"]) != "\x00\n\n" {
 			t.Error(files, err)
 		}
 	}
-	if files, err := repository.Files(ctx, base.Tip, "nowhere"); err != nil || len(files) != 0 {
+	if files, err := repository.FilesAt(ctx, base.Tip, "nowhere"); err != nil || len(files) != 0 {
 		t.Error(files, err)
 	}
-	if content := repository.File(ctx, base.Tip, "migrations/00001_a.sql"); string(content) != "service/migrations/00001_a.sql" {
+	if content := repository.FileAt(ctx, base.Tip, "migrations/00001_a.sql"); string(content) != "service/migrations/00001_a.sql" {
 		t.Error(string(content))
 	}
-	if content := repository.File(ctx, base.Tip, "nowhere.yml"); content != nil {
+	if content := repository.FileAt(ctx, base.Tip, "nowhere.yml"); content != nil {
 		t.Error(string(content))
 	}
 	command(t, "switch", "--quiet", "--orphan", "stranger")

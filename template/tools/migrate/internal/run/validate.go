@@ -69,7 +69,10 @@ func (e *Engine) Validate(ctx context.Context, options ValidateOptions) error {
 		e.report.Say("%d files are valid", files)
 		return nil
 	}
-	return e.tell(ctx, problems)
+	if e.settings.Typed("GITHUB_ACTIONS") == "true" {
+		e.annotate(git.Repository{}.Prefix(ctx), problems)
+	}
+	return e.tell(problems)
 }
 
 // unparsable finds what PostgreSQL could not read, where the linter is there to tell.
@@ -119,10 +122,10 @@ func (e *Engine) compareWithBase(ctx context.Context, name string, directory mig
 // migrationsAt are the files in the folder that .goose.yml named then.
 func (e *Engine) migrationsAt(ctx context.Context, repository git.Repository, commit string) (map[string][]byte, error) {
 	folder := e.project.Migrations.Dir
-	if then, err := config.ParseProject(repository.File(ctx, commit, config.ProjectFile)); err == nil {
+	if then, err := config.ParseProject(repository.FileAt(ctx, commit, config.ProjectFile)); err == nil {
 		folder = then.Migrations.Dir
 	}
-	return repository.Files(ctx, commit, folder)
+	return repository.FilesAt(ctx, commit, folder)
 }
 
 func (e *Engine) compareWithDatabase(ctx context.Context) ([]error, error) {
@@ -139,10 +142,7 @@ func (e *Engine) compareWithDatabase(ctx context.Context) ([]error, error) {
 }
 
 // tell reports all problems but the gravest, which becomes the error.
-func (e *Engine) tell(ctx context.Context, problems []error) error {
-	if e.settings.Typed("GITHUB_ACTIONS") == "true" {
-		e.annotate(git.Repository{}.Prefix(ctx), problems)
-	}
+func (e *Engine) tell(problems []error) error {
 	gravest := migration.Gravest(problems)
 	for _, problem := range problems {
 		if problem != gravest {
