@@ -8,7 +8,7 @@ squawk := tools/migrate/bin/squawk
 
 .PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
 	migrate-ping migrate-create migrate-validate migrate-lint migrate-check migrate-seed migrate-reset migrate-build \
-	migrate-template-check \
+	migrate-template-check migrate-wire \
 	migrate-docker-up migrate-docker-down migrate-docker-status
 
 # What is typed after `make` is text, not make syntax: DB_PASSWORD='pa$$word' arrives as it is, and nothing in NAME runs.
@@ -67,6 +67,9 @@ migrate-build: $(migrate) ## build the engine
 
 migrate-template-check: $(migrate) ## look for what an update of the template left unfinished
 	@$(migrate) template-check
+
+migrate-wire: $(migrate) ## add what is missing to the service's own Makefile, compose file and documents: [CONFIRM=yes]
+	@$(migrate) wire
 
 migrate-docker-up: ## migrate-up inside compose
 	@docker compose run --rm migrate up

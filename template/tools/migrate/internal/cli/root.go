@@ -44,7 +44,7 @@ func newRoot(outside terminal.Terminal) *cobra.Command {
 		newStatus(outside), newVersion(outside), newPlan(outside), newPing(outside),
 		newCreate(outside), newValidate(outside), newSeed(outside), newReset(outside),
 		newCheck(outside), newLint(outside), newTemplateCheck(outside),
-		newRepair(outside), newMark(outside),
+		newRepair(outside), newMark(outside), newWire(outside),
 	)
 	return root
 }
