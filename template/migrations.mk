@@ -9,10 +9,11 @@ squawk := tools/migrate/bin/squawk
 .PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
 	migrate-ping migrate-create migrate-validate migrate-lint migrate-check migrate-seed migrate-reset migrate-build \
 	migrate-template-check migrate-wire \
+	migrate-backfill \
 	migrate-docker-up migrate-docker-down migrate-docker-status
 
 # What is typed after `make` is text, not make syntax: DB_PASSWORD='pa$$word' arrives as it is, and nothing in NAME runs.
-$(foreach name,NAME BLOCK BASE VERSION CONFIRM ENVIRONMENT \
+$(foreach name,NAME BLOCK BASE VERSION JOB CONFIRM ENVIRONMENT \
 	DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD DB_PASSWORD_FILE DB_SSL_MODE DB_SSL_ROOT_CERT DB_URL DB_URL_FILE \
 	MIGRATION_AUTO_RUN MIGRATION_TIMEOUT MIGRATION_CONNECT_TIMEOUT MIGRATION_LOCK_TIMEOUT MIGRATION_RETRY_TIMEOUT \
 	LOG_FORMAT,\
@@ -59,6 +60,9 @@ migrate-check: $(migrate) ## try every migration and its rollback on a throw-awa
 
 migrate-seed: $(migrate) ## load test data (development and test)
 	@$(migrate) seed
+
+migrate-backfill: $(migrate) ## move data in batches that can be resumed: JOB=, or list the jobs
+	@$(migrate) backfill -- "$$JOB"
 
 migrate-reset: $(migrate) ## drop, create and migrate the database (development and test): CONFIRM=<database>
 	@$(migrate) reset

@@ -26,6 +26,7 @@ SETUP, GUIDE, TROUBLESHOOTING = DOCUMENTS[2:]
 QUESTIONS = yaml.safe_load((ROOT / "copier.yml").read_text())
 CONSIDERATIONS = sorted(QUESTIONS["considerations"]["choices"].values())
 EXAMPLES = sorted((ROOT / "documents/examples").glob("*.sql"))
+BACKFILLS = sorted((ROOT / "documents/examples/backfill").glob("*.sql"))
 
 MANUAL_CHECKLIST = {
     "初期セットアップ": [
@@ -342,6 +343,9 @@ class Migrating:
             *("tools/migrate/bin/migrate", "to", str(int(version))), cwd=self.folder, env={**self.database, **variables}
         )
 
+    def backfill(self, job: str):
+        return self._run("tools/migrate/bin/migrate", "backfill", job, cwd=self.folder, env=self.database)
+
 
 @pytest.fixture
 def migrating(service, run, database) -> Migrating:
@@ -374,6 +378,16 @@ def test_examples_of_the_guide_run_and_roll_back_with_rows_in_the_tables(migrati
         result = migrating.to(previous)
         assert result.returncode == 0, f"{example.name}: {result.stderr}"
         assert migrating.database.schema() == schema, example.name
+
+
+def test_backfill_of_the_guide_moves_every_row(migrating):
+    assert migrating.to("00102").returncode == 0
+    (job,) = BACKFILLS
+    assert job.read_text() in fences(read(migrating.folder)[GUIDE], "sql")
+    migrating.database.query("INSERT INTO accounts (user_name) SELECT 'u' || n FROM generate_series(1, 12345) n")
+    shutil.copytree(job.parent, migrating.folder / "migrations/backfill")
+    assert migrating.backfill(job.stem).returncode == 0
+    assert migrating.database.value("SELECT count(*) FROM accounts WHERE screen_name = user_name") == 12345
 
 
 def test_point_of_no_return_is_refused_where_data_counts(migrating):

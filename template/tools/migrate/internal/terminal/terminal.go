@@ -18,11 +18,15 @@ type Terminal struct {
 	Out         io.Writer // results
 	Err         io.Writer // everything for people
 	Interactive bool      // somebody can answer a question
+	Screen      bool      // what goes to Err is looked at, and can be written over
 }
 
 // Standard is the terminal of this process.
 func Standard() Terminal {
-	return Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Interactive: isatty.IsTerminal(os.Stdin.Fd())}
+	return Terminal{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		Interactive: isatty.IsTerminal(os.Stdin.Fd()), Screen: isatty.IsTerminal(os.Stderr.Fd()),
+	}
 }
 
 // Ask puts a question and returns the line that is typed, without the blanks around it. An interrupt is an empty answer.

@@ -1,0 +1,120 @@
+package backfill
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// pressure is what the server shows of how busy it is.
+type pressure struct {
+	// lag of the slowest replica; unseen tells that there are replicas whose lag this role may not see.
+	lag    time.Duration
+	unseen bool
+	// wal is the place in the write-ahead log, in bytes.
+	wal int64
+	// vacuum tells that somebody vacuums the table.
+	vacuum bool
+	at     time.Time
+}
+
+const pressureQuery = `
+SELECT coalesce(max(extract(epoch FROM replay_lag)), 0)::float8,
+       coalesce(bool_or(replay_lag IS NULL AND pid IS NOT NULL AND state IS NULL), false),
+       CASE WHEN pg_is_in_recovery() THEN 0 ELSE pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') END::bigint,
+       EXISTS (SELECT FROM pg_stat_progress_vacuum WHERE datname = current_database() AND relid = to_regclass($1))
+FROM pg_stat_replication`
+
+func (r *Runner) look(ctx context.Context) (pressure, error) {
+	var seen pressure
+	var lag float64
+	err := r.Watcher.QueryRowContext(ctx, pressureQuery, r.Job.Table).Scan(&lag, &seen.unseen, &seen.wal, &seen.vacuum)
+	seen.lag = time.Duration(lag * float64(time.Second))
+	seen.at = time.Now()
+	return seen, err
+}
+
+// Waiting for a vacuum ends: one that prevents wraparound may take days.
+const (
+	lookEvery        = time.Second
+	longestForVacuum = 10 * time.Minute
+)
+
+// giveWay waits until the server has room, and says what for.
+func (r *Runner) giveWay(ctx context.Context) error {
+	told := ""
+	began := time.Now()
+	for {
+		before := r.pressure
+		now, err := r.look(ctx)
+		if err != nil {
+			return err
+		}
+		r.pressure = now
+		if now.unseen && !r.toldUnseen {
+			r.toldUnseen = true
+			r.Say("the lag of the replicas cannot be seen: GRANT pg_read_all_stats TO the role lets the job wait for them")
+		}
+		reason, pause := r.Job.Pace.reason(before, now, time.Since(began))
+		if reason == "" {
+			return nil
+		}
+		if reason != told {
+			r.Say("%s waits: %s", r.Job.Name, reason)
+			told = reason
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// reason is why a job has to wait, and for how long before it looks again; empty if it may go on.
+func (p Pace) reason(before, now pressure, waited time.Duration) (string, time.Duration) {
+	if now.lag > p.ReplicaLag {
+		return fmt.Sprintf("a replica is more than %s behind", p.ReplicaLag), lookEvery
+	}
+	if now.vacuum && waited < longestForVacuum {
+		return "the table is being vacuumed", lookEvery
+	}
+	if written, took := now.wal-before.wal, now.at.Sub(before.at); !before.at.IsZero() && written > 0 {
+		if due := time.Duration(float64(written) / float64(p.WAL) * float64(time.Second)); due > took {
+			return fmt.Sprintf("the server writes more than %d MB of WAL per second", p.WAL>>20), min(due-took, 10*lookEvery)
+		}
+	}
+	return "", 0
+}
+
+// waitersQuery counts the sessions that wait for this one. Only sessions that wait at all are looked at: asking for
+// what blocks a session holds up the lock table.
+const waitersQuery = `
+WITH waiting AS MATERIALIZED (
+	SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database())
+SELECT count(*) FROM waiting WHERE $1 = ANY (pg_blocking_pids(pid))`
+
+// watch looks once, in the middle of a batch, whether other sessions wait for it. What it returns waits for the answer.
+func (r *Runner) watch(ctx context.Context) func() bool {
+	watching, cancel := context.WithCancel(ctx)
+	answer := make(chan bool, 1)
+	go func() {
+		var waiters int
+		if sleep(watching, r.Job.Pace.Batch/2) == nil {
+			// What cannot be found out is no reason to stop.
+			_ = r.Watcher.QueryRowContext(watching, waitersQuery, r.PID).Scan(&waiters)
+		}
+		answer <- waiters > 0
+	}()
+	return func() bool {
+		cancel()
+		return <-answer
+	}
+}
+
+func sleep(ctx context.Context, pause time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(pause):
+		return nil
+	}
+}
