@@ -29,10 +29,8 @@ func (t Target) Open(ctx context.Context, say func(format string, values ...any)
 	if err != nil {
 		return nil, err
 	}
-	if t.Pooled() {
-		connection = pooled{connection.(*stdlib.Conn), t.local}
-	}
-	pool := sql.OpenDB(&singleSession{connection: connection, target: t})
+	session := &conn{physical: connection.(*physical), settings: t.local}
+	pool := sql.OpenDB(&singleSession{connection: session, target: t})
 	pool.SetMaxOpenConns(1)
 	return pool, nil
 }

@@ -4,10 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"os"
-	"path/filepath"
-
-	"migrate/internal/failure"
 )
 
 // Checksum is the SHA-256 of a file's content. A line ends the same way whether git checked it out with LF or CRLF, so
@@ -21,12 +17,11 @@ func Checksum(content []byte) string {
 func (d Directory) Checksums() (map[string]string, error) {
 	sums := map[string]string{}
 	for _, m := range d.Migrations {
-		path := filepath.Join(d.Path, m.File)
-		content, err := os.ReadFile(path)
+		_, sum, err := d.read(m.File)
 		if err != nil {
-			return nil, failure.Refused("%s cannot be read: correct its permissions", path)
+			return nil, err
 		}
-		sums[m.File] = Checksum(content)
+		sums[m.File] = sum
 	}
 	return sums, nil
 }

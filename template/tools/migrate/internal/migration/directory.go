@@ -27,6 +27,7 @@ type Directory struct {
 	Migrations []Migration
 	// Misnamed are the files that nobody could tell a version or a place in the order from.
 	Misnamed []string
+	contents *contents
 }
 
 // NameRule is what the name of a file must look like, in words.
@@ -44,7 +45,7 @@ func ReadDirectory(path string) (Directory, error) {
 	if err != nil {
 		return Directory{}, failure.Refused("the folder %s cannot be read: correct dir in .goose.yml, or its permissions", path)
 	}
-	directory := Directory{Path: path}
+	directory := Directory{Path: path, contents: newContents()}
 	for _, entry := range entries {
 		extension := strings.ToLower(filepath.Ext(entry.Name()))
 		if extension != ".sql" && extension != ".go" || entry.IsDir() && extension == ".go" {
@@ -111,11 +112,11 @@ func (d Directory) Last() int64 {
 
 // Script reads a migration.
 func (d Directory) Script(m Migration) (Script, error) {
-	file := filepath.Join(d.Path, m.File)
-	content, err := os.ReadFile(file)
+	content, _, err := d.read(m.File)
 	if err != nil {
-		return Script{}, failure.Refused("%s cannot be read: correct its permissions", file)
+		return Script{}, err
 	}
+	file := filepath.Join(d.Path, m.File)
 	script, err := parseScript(string(content))
 	var malformed malformedLine
 	switch {

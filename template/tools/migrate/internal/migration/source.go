@@ -1,11 +1,8 @@
 package migration
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
-
-	"migrate/internal/failure"
 )
 
 // Source is a migration as a linter has to see it.
@@ -23,12 +20,11 @@ func (d Directory) Source(m Migration) (Source, error) {
 	if err != nil {
 		return Source{}, err
 	}
-	path := filepath.Join(d.Path, m.File)
-	content, err := os.ReadFile(path)
+	content, _, err := d.read(m.File)
 	if err != nil {
-		return Source{}, failure.Refused("%s cannot be read: correct its permissions", path)
+		return Source{}, err
 	}
-	return Source{Path: path, Up: upSection(string(content)), Statements: script.Up, NoTransaction: script.NoTransaction}, nil
+	return Source{Path: filepath.Join(d.Path, m.File), Up: upSection(string(content)), Statements: script.Up, NoTransaction: script.NoTransaction}, nil
 }
 
 func upSection(content string) string {

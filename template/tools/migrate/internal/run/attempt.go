@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -48,7 +47,7 @@ func (a *applier) assemble() error {
 		return failure.Refused("table %q: %s", a.in.Table, err)
 	}
 	a.recorder = &recorder{StoreExtender: store}
-	a.provider, err = goose.NewProvider(goose.DialectCustom, a.session.DB, os.DirFS(a.in.Dir),
+	a.provider, err = goose.NewProvider(goose.DialectCustom, a.session.DB, a.in.directory.FS(),
 		goose.WithStore(a.recorder), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return failure.Refused("%s: %s", a.in.Dir, err)

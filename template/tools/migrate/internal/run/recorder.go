@@ -3,10 +3,10 @@ package run
 import (
 	"context"
 	"database/sql"
-	"strings"
 
-	"github.com/jackc/pgx/v5"
 	goosedb "github.com/pressly/goose/v3/database"
+
+	"migrate/internal/connection"
 )
 
 // ownSettings undoes every SET of a file. What the session was begun with, and what the role and the database say, stays.
@@ -34,55 +34,30 @@ func (r *recorder) Delete(ctx context.Context, db goosedb.DBTxConn, version int6
 }
 
 func (r *recorder) record(ctx context.Context, db goosedb.DBTxConn, write func(goosedb.DBTxConn) error) error {
-	restoring := &restoring{DBTxConn: db}
 	if r.verify != nil {
-		if err := restoring.restore(ctx); err != nil {
+		if _, err := db.ExecContext(ctx, ownSettings); err != nil {
 			return err
 		}
 		if err := r.verify(ctx, db); err != nil {
 			return err
 		}
 	}
-	if err := write(restoring); err != nil {
+	last := &lastStatement{DBTxConn: db}
+	if err := write(last); err != nil || last.given {
 		return err
 	}
-	return restoring.restore(ctx)
-}
-
-// restoring sends ownSettings along with the first statement: that costs no round trip of its own.
-type restoring struct {
-	goosedb.DBTxConn
-	restored bool
-}
-
-// ExecContext runs a statement with the session's own settings.
-func (r *restoring) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	if r.restored {
-		return r.DBTxConn.ExecContext(ctx, query, args...)
-	}
-	// Only the simple protocol takes several statements at once.
-	result, err := r.DBTxConn.ExecContext(ctx, ownSettings+"; "+query, append([]any{pgx.QueryExecModeSimpleProtocol}, args...)...)
-	if err == nil || !notSent(err) {
-		r.restored = true
-		return result, err
-	}
-	if err := r.restore(ctx); err != nil {
-		return nil, err
-	}
-	return r.DBTxConn.ExecContext(ctx, query, args...)
-}
-
-// notSent recognises pgx's refusal to write values into a statement while the session has another encoding, or other
-// rules for strings, than it knows how to write them in.
-func notSent(err error) bool {
-	return strings.HasPrefix(err.Error(), "simple protocol queries must be run with")
-}
-
-func (r *restoring) restore(ctx context.Context) error {
-	if r.restored {
-		return nil
-	}
-	r.restored = true
-	_, err := r.DBTxConn.ExecContext(ctx, ownSettings, pgx.QueryExecModeSimpleProtocol)
+	_, err := db.ExecContext(ctx, ownSettings)
 	return err
+}
+
+// lastStatement takes the one statement that records a version, which ends its transaction.
+type lastStatement struct {
+	goosedb.DBTxConn
+	given bool
+}
+
+// ExecContext runs the statement with the session's own settings.
+func (l *lastStatement) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	l.given = true
+	return l.DBTxConn.ExecContext(connection.Last(ctx, ownSettings), query, args...)
 }

@@ -31,7 +31,7 @@ func (e *Engine) Redo(ctx context.Context) error {
 	if err := session.run(ctx, current, steps, down); err != nil {
 		return err
 	}
-	rolledBack, err := session.read(ctx)
+	rolledBack, err := session.readHistory(ctx, current.files)
 	if err != nil {
 		return err
 	}

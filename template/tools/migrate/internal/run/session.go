@@ -23,6 +23,8 @@ type session struct {
 	target connection.Target
 	// overruled tells that the database's mark made the target's environment stricter than the session was begun with.
 	overruled bool
+	// toldWeaker tells that the run has said that the mark protects less than the target's environment.
+	toldWeaker bool
 	// lease is the lock in a table, and its session; nil where the lock belongs to the run's own session.
 	lease        *lock.Lease
 	leaseSession *sql.DB
@@ -46,6 +48,7 @@ func (s *session) Close() error {
 // stream is a folder with its version table as both are now.
 type stream struct {
 	config.Stream
+	files      history.Files
 	directory  migration.Directory
 	history    history.History
 	comparison history.Comparison
@@ -143,6 +146,13 @@ func (s *session) read(ctx context.Context) (stream, error) {
 	if err != nil {
 		return stream{}, err
 	}
+	return s.readHistory(ctx, history.Files{Directory: directory, Checksums: checksums})
+}
+
+// readHistory puts files that were read before beside the history as it is now: those that were checked are the ones that
+// run, also where somebody changes the folder while the run waits for the lock.
+func (s *session) readHistory(ctx context.Context, files history.Files) (stream, error) {
+	which := s.engine.project.Migrations
 	known, err := history.ReadAll(ctx, s.DB, which.Table)
 	if err != nil {
 		return stream{}, s.unreadable(ctx, which.Table, err)
@@ -150,11 +160,11 @@ func (s *session) read(ctx context.Context) (stream, error) {
 	if err := s.follow(ctx, known.Marker); err != nil {
 		return stream{}, err
 	}
-	files := history.Files{Directory: directory, Checksums: checksums}
 	rules := history.Rules{Table: which.Table, OutOfOrder: s.engine.project.OutOfOrder}
 	return stream{
 		Stream:     which,
-		directory:  directory,
+		files:      files,
+		directory:  files.Directory,
 		history:    known,
 		comparison: history.Compare(files, known, rules),
 	}, nil

@@ -63,7 +63,7 @@ func (s *session) up(ctx context.Context, highest int64) error {
 		return err
 	}
 	// Whoever had the lock may have applied some of them.
-	if current, err = s.read(ctx); err != nil {
+	if current, err = s.readHistory(ctx, current.files); err != nil {
 		return err
 	}
 	if steps, err = current.unapplied(highest); err != nil {
