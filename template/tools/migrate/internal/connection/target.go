@@ -90,7 +90,7 @@ func Resolve(settings config.Settings, project config.Project) (Target, error) {
 	} else {
 		maps.Copy(parsed.RuntimeParams, session)
 	}
-	return Target{
+	target := Target{
 		Environment: where,
 		Database:    parsed.Database,
 		User:        parsed.User,
@@ -98,7 +98,8 @@ func Resolve(settings config.Settings, project config.Project) (Target, error) {
 		wait:        wait,
 		config:      parsed,
 		local:       local,
-	}, nil
+	}
+	return target.withKeepalive(), nil
 }
 
 // Elsewhere is the same server and login with another database.
