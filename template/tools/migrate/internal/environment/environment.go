@@ -130,4 +130,9 @@ func (e Environment) Stricter(marker string) (Environment, error) {
 	return e, nil
 }
 
+// Outranks tells whether the environment protects more than the one that the database is marked with.
+func (e Environment) Outranks(marker string) bool {
+	return marker != "" && strictness[e] > strictness[Environment(marker)]
+}
+
 var strictness = map[Environment]int{Development: 0, Test: 0, Staging: 1, Production: 2}

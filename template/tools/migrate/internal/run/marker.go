@@ -14,12 +14,25 @@ func (s *session) follow(ctx context.Context, marker string) error {
 		return err
 	}
 	if stricter == s.target.Environment {
+		s.tellWeaker(marker)
 		return nil
 	}
 	s.engine.report.Say("database %s is marked as %s, although ENVIRONMENT is %s: the rules of %s hold",
 		s.target.Database, stricter, s.target.Environment, stricter)
 	s.target.Environment, s.overruled = stricter, true
 	return nil
+}
+
+// tellWeaker says once that the mark protects less than ENVIRONMENT does: whoever forgets ENVIRONMENT one day gets the
+// rules of the mark.
+func (s *session) tellWeaker(marker string) {
+	if s.toldWeaker || !s.target.Environment.Outranks(marker) {
+		return
+	}
+	s.toldWeaker = true
+	s.engine.report.Say("database %s is marked as %s only, although ENVIRONMENT is %s, whose rules hold: if that is right, "+
+		"mark it so that they always do: ENVIRONMENT=%s CONFIRM=%s tools/migrate/bin/migrate mark",
+		s.target.Database, marker, s.target.Environment, s.target.Environment, s.target.Database)
 }
 
 // declare tells the server the stricter environment, which points of no return ask for. It does so before every file:

@@ -37,6 +37,29 @@ func TestADatabaseOfAnotherToolIsMarkedToo(t *testing.T) {
 	}
 }
 
+func TestAMarkThatProtectsLessIsToldOnceWithTheWayOut(t *testing.T) {
+	s := three(t)
+	s.must(to("1"))
+	for environment, told := range map[string]bool{"development": false, "test": false, "staging": true} {
+		t.Setenv("ENVIRONMENT", environment)
+		for name, operation := range map[string]func(*Engine, context.Context) error{"up": (*Engine).Up, "status": status(StatusOptions{})} {
+			_, report := s.must(operation)
+			sentence := "database " + s.Name + " is marked as test only, although ENVIRONMENT is " + environment
+			wayOut := "ENVIRONMENT=" + environment + " CONFIRM=" + s.Name + " tools/migrate/bin/migrate mark"
+			if strings.Count(report, sentence) != strings.Count(report, wayOut) || strings.Contains(report, sentence) != told ||
+				strings.Count(report, sentence) > 1 {
+				t.Errorf("%s in %s: %q", name, environment, report)
+			}
+		}
+	}
+	t.Setenv("ENVIRONMENT", "staging")
+	t.Setenv("CONFIRM", s.Name)
+	s.must((*Engine).Mark)
+	if _, report := s.must(status(StatusOptions{})); strings.Contains(report, "marked") {
+		t.Errorf("%q", report)
+	}
+}
+
 func TestTheStricterOfMarkAndEnvironmentWins(t *testing.T) {
 	s := newServiceToReset(t, map[string]string{
 		"migrations/00001_a.sql": createA, "migrations/00002_b.sql": createB, "migrations-seed/00001_data.sql": seedA,
