@@ -14,6 +14,7 @@ import (
 
 	"migrate/internal/environment"
 	"migrate/internal/failure"
+	"migrate/internal/migration"
 	"migrate/internal/sslmode"
 )
 
@@ -37,6 +38,8 @@ type Project struct {
 type Stream struct {
 	Dir   string `yaml:"dir"`
 	Table string `yaml:"table"`
+	// Naming is what the files may be called.
+	Naming migration.Naming `yaml:"naming"`
 }
 
 // Lock is how runners keep out of each other's way.
@@ -92,8 +95,8 @@ func ReadProject(folder string) (Project, error) {
 func ParseProject(content []byte) (Project, error) {
 	read := file{
 		Driver: "postgres",
-		Stream: Stream{Dir: "./migrations", Table: "goose_db_version"},
-		Seed:   Stream{Dir: "./migrations-seed", Table: "goose_seed_version"},
+		Stream: Stream{Dir: "./migrations", Table: "goose_db_version", Naming: migration.Sequence},
+		Seed:   Stream{Dir: "./migrations-seed", Table: "goose_seed_version", Naming: migration.Sequence},
 		Lock:   SessionLock,
 	}
 	if err := yaml.Load(content, &read, yaml.WithKnownFields()); err != nil {
@@ -147,6 +150,10 @@ func (p Project) checkStreams() error {
 		if !tableName.MatchString(each.Table) {
 			return failure.Refused("%s: %stable is %q: use lower-case letters, digits and _ (or schema.table), "+
 				"at most 63 characters each", ProjectFile, each.prefix, each.Table)
+		}
+		if each.Naming != migration.Sequence && each.Naming != migration.AsGoose {
+			return failure.Refused("%s: %snaming is %q: it is sequence, or goose where databases have applied files under other names",
+				ProjectFile, each.prefix, each.Naming)
 		}
 		if each.Dir == "" {
 			return failure.Refused("%s: %sdir is empty: name a folder, as in ./migrations", ProjectFile, each.prefix)

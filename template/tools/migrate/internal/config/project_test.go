@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"migrate/internal/environment"
+	"migrate/internal/migration"
 	"migrate/internal/sslmode"
 )
 
@@ -15,7 +16,7 @@ func TestThreeLinesAreAProject(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if project.Migrations != (Stream{"./migrations", "goose_db_version"}) || project.Seed != (Stream{"./migrations-seed", "goose_seed_version"}) {
+	if project.Migrations != (Stream{"./migrations", "goose_db_version", migration.Sequence}) || project.Seed != (Stream{"./migrations-seed", "goose_seed_version", migration.Sequence}) {
 		t.Errorf("%+v", project)
 	}
 }
@@ -25,6 +26,7 @@ func TestEveryKeyOfTheProjectIsRead(t *testing.T) {
 driver: postgres
 dir: db
 table: audit.versions
+naming: goose
 out_of_order: allow
 seed: {dir: seeds, table: seeds_done}
 service: avion-auth
@@ -37,7 +39,7 @@ environments:
 	if err != nil {
 		t.Fatal(err)
 	}
-	if project.Migrations != (Stream{"db", "audit.versions"}) || project.Seed != (Stream{"seeds", "seeds_done"}) ||
+	if project.Migrations != (Stream{"db", "audit.versions", migration.AsGoose}) || project.Seed != (Stream{"seeds", "seeds_done", migration.Sequence}) ||
 		!project.OutOfOrder || project.Service != "avion-auth" || project.Author != "auth team" || project.Database != (Database{"auth_db", "auth"}) {
 		t.Errorf("%+v", project)
 	}
@@ -64,6 +66,7 @@ func TestABadProjectIsRefusedInWordsAboutTheFile(t *testing.T) {
 		"table: 'a; DROP TABLE b'\n":          "table is",
 		"table: Goose\n":                      "table is",
 		"seed: {table: ''}\n":                 "seed.table is",
+		"naming: timestamp\n":                 `naming is "timestamp"`,
 		"dir: ''\n":                           "dir is empty",
 		"table: goose_seed_version\n":         "a table of its own",
 		"dir: migrations-seed/\n":             "a folder of their own",

@@ -3,6 +3,7 @@ package migration
 import (
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"migrate/internal/failure"
 )
@@ -47,7 +48,7 @@ func (d Directory) CompareWithBase(base Base, outOfOrder bool) ([]error, error) 
 		file := filepath.Join(d.Path, m.File)
 		problems = append(problems, failure.At(file, 1, failure.HistoryMismatch("%s is new, and its number is not above that of %s, the newest in %s: "+
 			"rename it to %s, or write out_of_order: allow in .goose.yml",
-			file, newest.File, base.Name, FormatVersion(next)+m.File[len(FormatVersion(0)):])))
+			file, newest.File, base.Name, FormatVersion(next)+m.File[strings.Index(m.File, "_"):])))
 		next++
 	}
 	return problems, nil

@@ -2,6 +2,7 @@
 package migration
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,16 +29,28 @@ type Directory struct {
 	// Misnamed are the files that nobody could tell a version or a place in the order from.
 	Misnamed []string
 	contents *contents
+	naming   Naming
 }
+
+// Naming is how a folder's files are numbered.
+type Naming string
+
+// The namings: the organisation's, and whatever goose takes, for a history that began under other rules.
+const (
+	Sequence Naming = "sequence"
+	AsGoose  Naming = "goose"
+)
 
 // NameRule is what the name of a file must look like, in words.
 const NameRule = "five digits, _, a name in lower-case snake_case, .sql (as in 00002_add_users.sql)"
+
+var gooseName = regexp.MustCompile(`^(\d+)_(?:.*\S)?\.(?:sql|go)$`)
 
 var fileName = regexp.MustCompile(`^(\d{5})_[a-z0-9]+(_[a-z0-9]+)*\.sql$`)
 
 // ReadDirectory lists a folder. Only what goose would take for a migration counts: .gitkeep, notes and sub-folders
 // are left alone.
-func ReadDirectory(path string) (Directory, error) {
+func ReadDirectory(path string, naming Naming) (Directory, error) {
 	entries, err := os.ReadDir(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Directory{}, failure.Refused("the folder %s is not there: create it, or correct dir in .goose.yml", path)
@@ -45,24 +58,39 @@ func ReadDirectory(path string) (Directory, error) {
 	if err != nil {
 		return Directory{}, failure.Refused("the folder %s cannot be read: correct dir in .goose.yml, or its permissions", path)
 	}
-	directory := Directory{Path: path, contents: newContents()}
+	directory := Directory{Path: path, naming: naming, contents: newContents()}
 	for _, entry := range entries {
 		extension := strings.ToLower(filepath.Ext(entry.Name()))
-		if extension != ".sql" && extension != ".go" || entry.IsDir() && extension == ".go" {
+		if extension != ".sql" && (extension != ".go" || entry.IsDir() || !isGoMigration(entry.Name())) {
 			continue
 		}
-		version, ok := parseName(entry.Name())
+		version, ok := naming.parse(entry.Name())
 		if !ok || entry.IsDir() {
 			directory.Misnamed = append(directory.Misnamed, entry.Name())
 			continue
 		}
 		directory.Migrations = append(directory.Migrations, Migration{Version: version, File: entry.Name()})
 	}
+	// By name, 10_b.sql would come before 9_a.sql.
+	slices.SortStableFunc(directory.Migrations, func(a, b Migration) int { return cmp.Compare(a.Version, b.Version) })
 	return directory, nil
 }
 
+// isGoMigration tells a migration from the Go file that embeds the folder, which goose leaves alone too.
+func isGoMigration(name string) bool {
+	return gooseName.MatchString(strings.ToLower(name)) && !strings.HasSuffix(strings.ToLower(name), "_test.go")
+}
+
+func (n Naming) parse(name string) (int64, bool) {
+	if n != AsGoose && !fileName.MatchString(name) || strings.HasSuffix(name, ".go") {
+		return 0, false
+	}
+	return parseName(name)
+}
+
+// parseName reads the version of any name that goose takes.
 func parseName(name string) (int64, bool) {
-	parts := fileName.FindStringSubmatch(name)
+	parts := gooseName.FindStringSubmatch(name)
 	if parts == nil {
 		return 0, false
 	}
@@ -75,8 +103,7 @@ func (d Directory) Problems() []error {
 	var problems []error
 	for _, name := range d.Misnamed {
 		file := filepath.Join(d.Path, name)
-		problems = append(problems, failure.At(file, 1, failure.Refused("%s is not a migration's name: use %s, numbered from 00001: "+
-			"rename it, or move it out of the folder", file, NameRule)))
+		problems = append(problems, failure.At(file, 1, d.sayMisnamed(file)))
 	}
 	for position := 1; position < len(d.Migrations); position++ {
 		earlier, later := d.Migrations[position-1], d.Migrations[position]
@@ -86,6 +113,23 @@ func (d Directory) Problems() []error {
 		}
 	}
 	return problems
+}
+
+func (d Directory) sayMisnamed(file string) error {
+	_, numbered := parseName(filepath.Base(file))
+	switch {
+	case strings.HasSuffix(file, ".go"):
+		return failure.Refused("%s is a migration in Go, and the engine runs SQL only: replace it with an SQL file of the same version "+
+			"that has the same effect, and move it out of the folder", file)
+	case numbered && d.naming != AsGoose:
+		return failure.Refused("%s is not a migration's name: use %s, numbered from 00001: rename it; if databases have applied it already, "+
+			"keep its name and write naming: goose into .goose.yml", file, NameRule)
+	case d.naming == AsGoose:
+		return failure.Refused("%s is not a migration's name: goose wants a number, _, a name, .sql: rename it, or move it out of the folder", file)
+	default:
+		return failure.Refused("%s is not a migration's name: use %s, numbered from 00001: "+
+			"rename it, or move it out of the folder", file, NameRule)
+	}
 }
 
 // Check returns the gravest of the problems.

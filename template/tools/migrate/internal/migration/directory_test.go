@@ -48,7 +48,7 @@ func TestTwoFilesOfOneVersionAreRefusedByName(t *testing.T) {
 }
 
 func TestAMissingFolderIsRefused(t *testing.T) {
-	if _, err := ReadDirectory(filepath.Join(t.TempDir(), "nowhere")); failure.CodeOf(err) != failure.CodeRefused {
+	if _, err := ReadDirectory(filepath.Join(t.TempDir(), "nowhere"), Sequence); failure.CodeOf(err) != failure.CodeRefused {
 		t.Error(err)
 	}
 }
@@ -179,7 +179,7 @@ func folder(t *testing.T, files map[string]string) Directory {
 	for name, content := range files {
 		write(t, path, name, content)
 	}
-	directory, err := ReadDirectory(path)
+	directory, err := ReadDirectory(path, Sequence)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,5 +194,51 @@ func write(t *testing.T, folder, name, content string) {
 	}
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestAHistoryThatBeganUnderOtherRulesGoesOn(t *testing.T) {
+	for _, c := range []struct {
+		files []string
+		last  int64
+		block string
+		next  string
+	}{
+		{[]string{"9_a.sql", "10_B-c.sql"}, 10, "", "00011_x.sql"},
+		{[]string{"001_initialize_schema.sql", "002_add_index.sql"}, 2, "", "00003_x.sql"},
+		{[]string{"20240216002844_create_users.sql", "20240217233508_fk.sql"}, 20240217233508, "", "20240217233509_x.sql"},
+		{[]string{"20240216002844_create_users.sql"}, 20240216002844, "20240216002900", "20240216002900_x.sql"},
+	} {
+		content := map[string]string{"embed.go": "package migrations\n", "fs_test.go": "package migrations\n"}
+		for _, name := range c.files {
+			content[name] = valid
+		}
+		path := folder(t, content).Path
+		directory, err := ReadDirectory(path, AsGoose)
+		if err != nil || directory.Check() != nil || directory.Last() != c.last {
+			t.Errorf("%v: %v %v, last %d", c.files, err, directory.Check(), directory.Last())
+		}
+		created, err := directory.Create(Draft{Name: "x", Block: c.block})
+		if err != nil || filepath.Base(created) != c.next {
+			t.Errorf("%v goes on with %s (%v), not %s", c.files, created, err, c.next)
+		}
+	}
+}
+
+func TestWhatGooseTakesAndTheEngineDoesNotIsRefusedWithTheWayOut(t *testing.T) {
+	for name, want := range map[string]string{
+		"20240216002844_a.sql": "naming: goose",
+		"1_a.sql":              "naming: goose",
+		"README.sql":           "move it out of the folder",
+		"00001_a.go":           "the engine runs SQL only",
+	} {
+		err := folder(t, map[string]string{name: valid}).Check()
+		if failure.CodeOf(err) != failure.CodeRefused || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, without %q", name, err, want)
+		}
+	}
+	adopted, err := ReadDirectory(folder(t, map[string]string{"a_1.sql": valid, "1_a.go": valid, "2_a.SQL": valid}).Path, AsGoose)
+	if err != nil || len(adopted.Misnamed) != 3 {
+		t.Errorf("%v %v", adopted.Misnamed, err)
 	}
 }

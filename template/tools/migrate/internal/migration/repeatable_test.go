@@ -64,7 +64,7 @@ func TestOneStatementThatCannotBeRepeatedIsAllowed(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(folder, "00001_a.sql"), []byte(up), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		directory, err := ReadDirectory(folder)
+		directory, err := ReadDirectory(folder, Sequence)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 
 	"migrate/internal/failure"
@@ -65,7 +66,8 @@ func Milliseconds(took time.Duration) string {
 
 func (r Reporter) migration(event, sentence, file string, took time.Duration) {
 	attributes := []slog.Attr{slog.String("file", file), slog.Int64("duration_ms", took.Milliseconds())}
-	if version, err := strconv.ParseInt(file[:min(5, len(file))], 10, 64); err == nil {
+	number, _, _ := strings.Cut(file, "_")
+	if version, err := strconv.ParseInt(number, 10, 64); err == nil {
 		attributes = append(attributes, slog.Int64("version", version))
 	}
 	r.write(slog.LevelInfo, event, sentence, attributes...)

@@ -53,7 +53,7 @@ func (e *Engine) reversible() ([]migration.Migration, error) {
 	if err := e.checkFiles(); err != nil {
 		return nil, err
 	}
-	directory, err := migration.ReadDirectory(e.project.Migrations.Dir)
+	directory, err := migration.ReadDirectory(e.project.Migrations.Dir, e.project.Migrations.Naming)
 	if err != nil {
 		return nil, err
 	}

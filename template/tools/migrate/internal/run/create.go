@@ -13,7 +13,7 @@ import (
 
 // Create writes a new migration file and prints its path. Without a name it asks for one, if somebody is there.
 func (e *Engine) Create(ctx context.Context, name, block string) error {
-	directory, err := migration.ReadDirectory(e.project.Migrations.Dir)
+	directory, err := migration.ReadDirectory(e.project.Migrations.Dir, e.project.Migrations.Naming)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 
 // Lint asks squawk what in the new migrations is dangerous on a database that is in use. It needs no database.
 func (e *Engine) Lint(ctx context.Context, base string) error {
-	directory, err := migration.ReadDirectory(e.project.Migrations.Dir)
+	directory, err := migration.ReadDirectory(e.project.Migrations.Dir, e.project.Migrations.Naming)
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func (e *Engine) Reset(ctx context.Context) error {
 
 // checkFiles makes sure that there is something to build the new database from.
 func (e *Engine) checkFiles() error {
-	directory, err := migration.ReadDirectory(e.project.Migrations.Dir)
+	directory, err := migration.ReadDirectory(e.project.Migrations.Dir, e.project.Migrations.Naming)
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func (e *Engine) nothingToSeed() (bool, error) {
 		e.report.Say("%s is not there: nothing to seed", e.project.Seed.Dir)
 		return true, nil
 	}
-	directory, err := migration.ReadDirectory(e.project.Seed.Dir)
+	directory, err := migration.ReadDirectory(e.project.Seed.Dir, e.project.Seed.Naming)
 	if err != nil {
 		return false, err
 	}

@@ -138,7 +138,7 @@ func (s *session) keepLock(ctx context.Context) context.Context {
 // read puts the migrations beside their history, and follows the environment that the database is marked with.
 func (s *session) read(ctx context.Context) (stream, error) {
 	which := s.engine.project.Migrations
-	directory, err := migration.ReadDirectory(which.Dir)
+	directory, err := migration.ReadDirectory(which.Dir, which.Naming)
 	if err != nil {
 		return stream{}, err
 	}
@@ -173,7 +173,7 @@ func (s *session) readHistory(ctx context.Context, files history.Files) (stream,
 // readSeeds reads the folder and the version table of the seeds, which nothing holds to what they were.
 func (s *session) readSeeds(ctx context.Context) (stream, error) {
 	which := s.engine.project.Seed
-	directory, err := migration.ReadDirectory(which.Dir)
+	directory, err := migration.ReadDirectory(which.Dir, which.Naming)
 	if err != nil {
 		return stream{}, err
 	}

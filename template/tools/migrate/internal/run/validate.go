@@ -25,7 +25,7 @@ type ValidateOptions struct {
 // Validate looks for mistakes in the files, without a database, unless it is asked to hold them against the history of
 // one. Every mistake is told, and the gravest decides the exit code.
 func (e *Engine) Validate(ctx context.Context, options ValidateOptions) error {
-	migrations, err := migration.ReadDirectory(e.project.Migrations.Dir)
+	migrations, err := migration.ReadDirectory(e.project.Migrations.Dir, e.project.Migrations.Naming)
 	if err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func (e *Engine) Validate(ctx context.Context, options ValidateOptions) error {
 	}
 	directories := []migration.Directory{migrations}
 	if _, err := os.Stat(e.project.Seed.Dir); err == nil {
-		seeds, err := migration.ReadDirectory(e.project.Seed.Dir)
+		seeds, err := migration.ReadDirectory(e.project.Seed.Dir, e.project.Seed.Naming)
 		if err != nil {
 			return err
 		}
