@@ -48,8 +48,10 @@ type scanner struct {
 	script  Script
 	section section
 	inBlock bool // between StatementBegin and StatementEnd
-	buffer  strings.Builder
-	start   int // line of the first line in buffer
+	// afterEmptyBlock is the place at which goose takes the next line for the block's.
+	afterEmptyBlock bool
+	buffer          strings.Builder
+	start           int // line of the first line in buffer
 }
 
 // malformedLine is a line that goose would stumble over.
@@ -96,6 +98,9 @@ func (s *scanner) line(number int, line string) error {
 	if s.section == beforeUp {
 		return errors.New("SQL stands before '-- +goose Up': begin the file with that line")
 	}
+	if s.afterEmptyBlock && !s.inBlock {
+		return errors.New("SQL stands after an empty StatementBegin/StatementEnd block, which makes goose lose that line: remove the block")
+	}
 	if strings.TrimSpace(s.buffer.String()) == "" {
 		s.start = number
 	}
@@ -132,7 +137,7 @@ func (s *scanner) annotation(line string) error {
 		if err := s.unfinished(); err != nil {
 			return err
 		}
-		s.section, s.script.HasDown = inDown, true
+		s.section, s.script.HasDown, s.afterEmptyBlock = inDown, true, false
 	case "statementbegin":
 		if s.section == beforeUp || s.inBlock {
 			return errors.New("'-- +goose StatementBegin' is out of place: it stands inside Up or Down, and does not nest")
@@ -142,11 +147,10 @@ func (s *scanner) annotation(line string) error {
 		if !s.inBlock {
 			return errors.New("'-- +goose StatementEnd' without '-- +goose StatementBegin'")
 		}
-		if s.buffer.Len() == 0 {
-			return errors.New("an empty StatementBegin/StatementEnd block: goose would lose the line after it: remove the block")
+		s.inBlock, s.afterEmptyBlock = false, s.buffer.Len() == 0
+		if !s.afterEmptyBlock {
+			s.flush()
 		}
-		s.inBlock = false
-		s.flush()
 	case "no transaction":
 		s.script.NoTransaction = true
 	}
