@@ -93,6 +93,16 @@ func (e Environment) Check(rules Rules) error {
 	return nil
 }
 
+// CheckNotWeaker refuses rules that let production do with weaker TLS than the branch that they are to be merged to.
+func (e Environment) CheckNotWeaker(rules, merged Rules, base string) error {
+	before, now := max(merged.SSLMode, e.WeakestSSLMode()), max(rules.SSLMode, e.WeakestSSLMode())
+	if e != Production || now >= before {
+		return nil
+	}
+	return failure.Refused(".goose.yml: environments.%s.ssl_mode is %s, but %s demands %s, and a merge must not weaken %s: "+
+		"name %s or a stronger one", e, now, base, before, e, before)
+}
+
 // DemandedSSLMode is the weakest TLS mode that is acceptable for a host.
 func (e Environment) DemandedSSLMode(rules Rules, host Host) sslmode.Mode {
 	demanded := max(rules.SSLMode, e.WeakestSSLMode())

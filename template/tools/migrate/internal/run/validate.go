@@ -8,6 +8,7 @@ import (
 
 	"migrate/internal/annotation"
 	"migrate/internal/config"
+	"migrate/internal/environment"
 	"migrate/internal/failure"
 	"migrate/internal/git"
 	"migrate/internal/lint"
@@ -116,7 +117,22 @@ func (e *Engine) compareWithBase(ctx context.Context, name string, directory mig
 		return nil, err
 	}
 	base := migration.Base{Name: name, Fork: migration.ChecksumsOf(fork), Tip: migration.ChecksumsOf(tip)}
-	return directory.CompareWithBase(base, e.project.OutOfOrder)
+	problems, err := directory.CompareWithBase(base, e.project.OutOfOrder)
+	if weaker := e.compareProduction(ctx, repository, found.Fork, name); weaker != nil {
+		problems = append(problems, failure.At(config.ProjectFile, 1, weaker))
+	}
+	return problems, err
+}
+
+// compareProduction finds rules for production that are weaker than those of the branch. A file that the branch does
+// not have, or that nothing could ever be run with, demanded nothing.
+func (e *Engine) compareProduction(ctx context.Context, repository git.Repository, fork, name string) error {
+	merged, err := config.ParseProject(repository.FileAt(ctx, fork, config.ProjectFile))
+	if err != nil {
+		return nil
+	}
+	production := environment.Production
+	return production.CheckNotWeaker(e.project.Rules(production), merged.Rules(production), name)
 }
 
 // migrationsAt are the files in the folder that .goose.yml named then.

@@ -55,6 +55,29 @@ func TestValidateHoldsTheFilesAgainstTheBase(t *testing.T) {
 	s.refuses(validateAgainst("nope"), failure.CodeRefused, `BASE is "nope"`)
 }
 
+func TestProductionMustNotGetWeaker(t *testing.T) {
+	s := newService(t, map[string]string{"migrations/00001_a.sql": createA})
+	demanding := func(mode string) { s.write(".goose.yml", "environments:\n  production:\n    ssl_mode: "+mode+"\n") }
+	t.Setenv("DB_HOST", "nowhere.invalid")
+	s.git("init", "--quiet", "--initial-branch=main")
+	demanding("verify-ca")
+	s.commit()
+	s.git("switch", "--quiet", "--create=work")
+	demanding("require")
+	s.must(validateAgainst(""))
+	s.refuses(validateAgainst("main"), failure.CodeRefused, "ssl_mode is require, but main demands verify-ca", "name verify-ca or a stronger one")
+	s.write(".goose.yml", "driver: postgres\n")
+	s.refuses(validateAgainst("main"), failure.CodeRefused, "ssl_mode is require, but main demands verify-ca")
+	demanding("verify-full")
+	s.must(validateAgainst("main"))
+
+	// What the base got since then is no weakening here.
+	s.git("switch", "--quiet", "main")
+	s.commit()
+	s.git("switch", "--quiet", "work")
+	s.must(validateAgainst("main"))
+}
+
 func TestABaseKnowsItsOwnFolder(t *testing.T) {
 	s := branched(t)
 	s.git("mv", "migrations", "sql")
