@@ -15,6 +15,7 @@ import yaml
 from copier import run_copy
 from plumbum import local
 
+from tests.actions import Actions
 from tests.toolchain import command
 from tests.toolchain.install import ROOT, VENV, search_path
 from tests.toolchain.postgres import Certificate, Server
@@ -153,7 +154,7 @@ def refused(template, questions, tmp_path_factory) -> Callable[..., str]:
     return refused
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def copier_cli(template, tmp_path_factory) -> Callable:
     """copier_cli(["copy", "gh:org/avion-migration-template", "avion-auth"], cwd=folder): Copier's own command."""
     variables = git_configuration(tmp_path_factory.mktemp("git") / "config", template)
@@ -184,6 +185,12 @@ def engine(template, shared) -> Path:
             built = command.run("sh", "tools/migrate/build.sh", cwd=service, timeout=600)
             assert built.returncode == 0, built.stderr
     return service / ENGINE
+
+
+@pytest.fixture(scope="session")
+def runners(engine, postgres_server, tmp_path_factory) -> Actions:
+    """runners.run(repository, event): what GitHub's runners would do."""
+    return Actions(tmp_path_factory.mktemp("runners"), engine, postgres_server)
 
 
 @pytest.fixture

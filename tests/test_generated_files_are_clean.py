@@ -155,6 +155,7 @@ ALERTS = "monitoring/auth-migration-alerts.yaml"
         (lint_workflow, WORKFLOW, "permissions: {}", "permissions: write-all"),
         (lint_workflow, WORKFLOW, "timeout-minutes: 15", "timeout-minute: 15"),
         (lint_workflow, WORKFLOW, "run: make migrate-up", "run: make migrate-up ${{ github.head_ref }}"),
+        (lint_workflow, WORKFLOW, 'exec "$CONTAINER"', "exec $CONTAINER"),
         (lint_compose, COMPOSE, "condition: service_healthy", "condition: service_completed"),
         (lint_dockerfile, "migrations.Dockerfile", "USER 65532:65532", "USER root"),
         (lint_kubernetes, JOB, "backoffLimit: 3", "backofLimit: 3"),
@@ -170,9 +171,28 @@ ALERTS = "monitoring/auth-migration-alerts.yaml"
     ],
 )
 def test_linters_see_what_they_are_there_for(generate, lint, file, good, bad):
-    service = generate()
-    text = (service / file).read_text()
+    assert_found(generate(), lint, file, good, bad)
+
+
+@pytest.mark.parametrize(
+    ("lint", "good", "bad"),
+    [
+        (lint_yaml, "  gate:", "  changes: {}\n\n  gate:"),
+        (lint_workflow, "needs.changes.outputs.tests", "needs.changes.outputs.test"),
+        (lint_workflow, '"$BASE"', "$BASE"),
+        (lint_workflow, f"@{CHECKOUT['sha']}", f"@{CHECKOUT['version']}"),
+        (lint_workflow, "pull_request:\n", "pull_request_target:\n"),
+        (lint_workflow, "fail-fast: false", "fail-fast: never"),
+    ],
+)
+def test_linters_see_it_at_the_root_of_a_monorepo_too(generate, lint, good, bad):
+    root = generate("avion", layout="monorepo-root")
+    assert_found(root, lint, ".github/workflows/migrations.yml", good, bad)
+
+
+def assert_found(folder: Path, lint, file: str, good: str, bad: str) -> None:
+    text = (folder / file).read_text()
     assert good in text
-    (service / file).write_text(text.replace(good, bad))
+    (folder / file).write_text(text.replace(good, bad))
     with pytest.raises((AssertionError, ValidationError, kubernetes_validate.ValidationError, ValueError)):
-        lint(service)
+        lint(folder)

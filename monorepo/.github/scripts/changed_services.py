@@ -1,13 +1,16 @@
-"""Writes the output of migrations.yml: the services that changed since the commit given as argument.
+"""Writes the outputs of migrations.yml: the services that changed since the commit given as argument, and their tests.
 
 A service is a folder that holds .goose.yml. Where the commit is unknown (a new branch, a forced push)
-or the workflow itself changed, every service counts.
+or the workflow itself changed, every service counts. Each is tested on the major version of PostgreSQL that its
+compose.migrations.yaml names, and on every newer one of IMAGES.
 """
 
 import json
+import os
+import re
 import subprocess
 import sys
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 WORKFLOW = (".github/workflows/migrations.yml", ".github/scripts/changed_services.py")
 
@@ -31,5 +34,22 @@ def changed_services(base: str) -> list[str]:
     return [str(service) for service in services]
 
 
+def major(text: str) -> int:
+    found = re.search(r"\bpostgres:(\d+)", text)
+    return int(found[1]) if found else 0
+
+
+def tests(service: str, images: list[str]) -> list[dict[str, str]]:
+    compose = Path(service, "compose.migrations.yaml")
+    oldest = major(compose.read_text()) if compose.exists() else 0
+    # The name of an artifact has no slash.
+    facts = {"service": service, "name": service.replace("/", "-")}
+    legs = [{**facts, "postgres": str(major(image)), "image": image} for image in images if major(image) >= oldest]
+    return legs or sys.exit(f"{service} has PostgreSQL {oldest}, which IMAGES lacks: run copier update at the root.")
+
+
 if __name__ == "__main__":
-    print(f"services={json.dumps(changed_services(sys.argv[1]))}")
+    services = changed_services(sys.argv[1])
+    images = os.environ["IMAGES"].split()
+    print(f"services={json.dumps(services)}")
+    print(f"tests={json.dumps([test for service in services for test in tests(service, images)])}")
