@@ -76,13 +76,13 @@ migrate-wire: $(migrate) ## add what is missing to the service's own Makefile, c
 	@$(migrate) wire
 
 migrate-docker-up: ## migrate-up inside compose
-	@docker compose run --rm migrate up
+	@docker compose run --build --rm migrate up
 
 migrate-docker-down: ## migrate-down inside compose
-	@docker compose run --rm migrate down
+	@docker compose run --build --rm migrate down
 
 migrate-docker-status: ## migrate-status inside compose
-	@docker compose run --rm migrate status
+	@docker compose run --build --rm migrate status
 
 $(migrate): $(migrate_sources)
 	@sh tools/migrate/build.sh

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import string
 import threading
 import time
 from collections.abc import Callable
@@ -12,43 +11,11 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.passwords import HOSTILE
+
 ENGINE = "./tools/migrate/bin/migrate"
 DATABASE, USER = "secrets_db", "secrets"
 CANARY = "c4n@ry:/'%$ w"
-
-HOSTILE = [
-    "plain",
-    " blank at the start",
-    "blank at the end ",
-    "  both  ",
-    " ",
-    "\ttab\tin\tthe middle",
-    "it's",
-    "'quoted'",
-    '"quoted"',
-    "back\\slash",
-    "ends with a back\\",
-    "\\n is no newline",
-    "$HOME ${HOME} $(id) `id`",
-    "$$",
-    "100% %40 %zz",
-    "user:pass@host/db?sslmode=disable#x",
-    "a=b&c=d+e",
-    "# no comment",
-    "tail # no comment",
-    "; DROP ROLE x; --",
-    "x' host='evil",
-    "{{ jinja }} ${{ secrets.X }}",
-    "!history *glob* ~ [a-z] <>|&",
-    "-n",
-    "[section]",
-    string.printable[:95],
-    "long" * 200,
-    "パスワード・東京",
-    "ｆｕｌｌｗｉｄｔｈ ﬁ",
-    "emoji 🔑 é e\u0301",
-    "two\nlines",
-]
 
 
 @pytest.fixture(scope="module")

@@ -60,6 +60,20 @@ def postgres(major: str) -> Path:
     return package / "native"
 
 
+def go_program(name: str) -> Path:
+    """A Go program of this repository that brings a module of its own, built at its first use."""
+    module = LOCKS / name
+    program = TOOLS / "go" / name / name
+
+    def build() -> None:
+        environment = {**os.environ, "PATH": search_path(), "GOTOOLCHAIN": "local"}
+        _run("go", "build", "-trimpath", "-o", program, ".", cwd=module, env=environment)
+
+    sources = [module / "go.mod", module / "go.sum", *sorted(module.glob("*.go")), ROOT / "requirements.txt"]
+    _once(f"the Go program {name}", program.parent / "installed", sources, build, str(TOOLS))
+    return program
+
+
 def _install_python(requirements: str) -> None:
     lock = ROOT / requirements
     # A virtual environment records its own place and the interpreter that made it.

@@ -1,0 +1,16 @@
+"""The commands that a service's documents and targets tell people to run."""
+
+import re
+import shlex
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+
+
+def documented(service: Path, *program: str) -> list[list[str]]:
+    """The words after `program` of each such command in a shell block of the documents or a recipe of migrations.mk."""
+    texts = [file.read_text() for file in [*service.glob("*.md"), *service.glob("docs/*.md")]]
+    blocks = [token.content for text in texts for token in MarkdownIt().parse(text) if token.info == "bash"]
+    recipes = re.findall(r"^\t@?(.*)", (service / "migrations.mk").read_text(), re.MULTILINE)
+    lines = [shlex.split(line) for line in [*"".join(blocks).splitlines(), *recipes] if line.startswith(program[0])]
+    return [words[len(program) :] for words in lines if words[: len(program)] == [*program]]

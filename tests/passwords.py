@@ -1,0 +1,37 @@
+"""Passwords that break whatever does not quote well."""
+
+import string
+
+HOSTILE = [
+    "plain",
+    " blank at the start",
+    "blank at the end ",
+    "  both  ",
+    " ",
+    "\ttab\tin\tthe middle",
+    "it's",
+    "'quoted'",
+    '"quoted"',
+    "back\\slash",
+    "ends with a back\\",
+    "\\n is no newline",
+    "$HOME ${HOME} $(id) `id`",
+    "$$",
+    "100% %40 %zz",
+    "user:pass@host/db?sslmode=disable#x",
+    "a=b&c=d+e",
+    "# no comment",
+    "tail # no comment",
+    "; DROP ROLE x; --",
+    "x' host='evil",
+    "{{ jinja }} ${{ secrets.X }}",
+    "!history *glob* ~ [a-z] <>|&",
+    "-n",
+    "[section]",
+    string.printable[:95],
+    "long" * 200,
+    "パスワード・東京",
+    "ｆｕｌｌｗｉｄｔｈ ﬁ",
+    "emoji 🔑 é e\u0301",
+    "two\nlines",
+]
