@@ -8,7 +8,7 @@ squawk := tools/migrate/bin/squawk
 
 .PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
 	migrate-ping migrate-create migrate-validate migrate-lint migrate-check migrate-seed migrate-reset migrate-build \
-	migrate-template-check migrate-wire \
+	migrate-template-check migrate-wire migrate-alerts-test \
 	migrate-backfill \
 	migrate-docker-up migrate-docker-down migrate-docker-status
 
@@ -16,7 +16,7 @@ squawk := tools/migrate/bin/squawk
 $(foreach name,NAME BLOCK BASE VERSION JOB CONFIRM ENVIRONMENT \
 	DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD DB_PASSWORD_FILE DB_SSL_MODE DB_SSL_ROOT_CERT DB_URL DB_URL_FILE \
 	MIGRATION_AUTO_RUN MIGRATION_TIMEOUT MIGRATION_CONNECT_TIMEOUT MIGRATION_LOCK_TIMEOUT MIGRATION_RETRY_TIMEOUT \
-	LOG_FORMAT,\
+	MIGRATION_METRICS_FILE MIGRATION_PUSHGATEWAY_URL LOG_FORMAT,\
 	$(if $(filter command,$(origin $(name))),$(eval override export $(name) := $$(value $(name)))))
 
 migrate-help: ## list these targets
@@ -74,6 +74,12 @@ migrate-template-check: $(migrate) ## look for what an update of the template le
 
 migrate-wire: $(migrate) ## add what is missing to the service's own Makefile, compose file and documents: [CONFIRM=yes]
 	@$(migrate) wire
+
+# promtool reads rules, not the object around them: what stands below its last key, spec.
+migrate-alerts-test: ## try the alerts on the lives of a Job, with promtool of Prometheus
+	@mkdir -p tools/migrate/bin
+	@sed '1,/^spec:$$/d' monitoring/*-migration-alerts.yaml >tools/migrate/bin/alerts.yaml
+	@promtool test rules monitoring/tests/*-migration-alerts.test.yaml
 
 migrate-docker-up: ## migrate-up inside compose
 	@docker compose run --build --rm migrate up

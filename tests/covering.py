@@ -24,6 +24,9 @@ VALUES = {
     # YAML reads `on` as a boolean, and `1e3` as a number.
     "prefix": ["avion", "on"],
     "kubernetes_namespace": ["avion", "1e3"],
+    # YAML reads `off` as a boolean, and `1` as a number.
+    "prometheus_rule_labels": [{}, {"release": "off", "example.com/Role_1": "1", "empty": ""}],
+    "docs_url": ["https://github.com/avion/avion-auth/blob/main/docs", "http://wiki:8080/~team/%E6%9D%B1"],
     "author": ["avion-auth team", """O'Brien & "co": #1 \\ 東京"""],
     "postgres_extensions": [[], ["uuid-ossp", "pg_trgm"]],
     "docs_language": ["ja", "en"],

@@ -21,7 +21,9 @@ STORED = {
     "migration_timeout",
     "kubernetes_namespace",
     "image",
+    "prometheus_rule_labels",
     "docs_language",
+    "docs_url",
     "considerations",
 }
 BAD = [
@@ -41,6 +43,30 @@ BAD = [
     {"image": "ghcr.io/avion/auth:latest"},
     {"image": "ghcr.io/avion/auth@sha256:0"},
     {"image": "ghcr.io/Avion/auth"},
+    {"prometheus_rule_labels": "release"},
+    {"prometheus_rule_labels": ["release"]},
+    {"prometheus_rule_labels": {"": "x"}},
+    {"prometheus_rule_labels": {"-release": "x"}},
+    {"prometheus_rule_labels": {"a/b/c": "x"}},
+    {"prometheus_rule_labels": {"Example.com/release": "x"}},
+    {"prometheus_rule_labels": {"release": "x", "r" * 64: "x"}},
+    {"prometheus_rule_labels": {"a" * 254 + "/release": "x"}},
+    {"prometheus_rule_labels": {1: "x"}},
+    {"prometheus_rule_labels": {"release": 1}},
+    {"prometheus_rule_labels": {"release": True}},
+    {"prometheus_rule_labels": {"release": None}},
+    {"prometheus_rule_labels": {"release": "two words"}},
+    {"prometheus_rule_labels": {"release": "x\n"}},
+    {"prometheus_rule_labels": {"release": "v" * 64}},
+    {"docs_url": ""},
+    {"docs_url": "docs"},
+    {"docs_url": "ftp://example.com/docs"},
+    {"docs_url": "https://example.com/docs/"},
+    {"docs_url": "https://example.com/docs#top"},
+    {"docs_url": "https://example.com/docs?at=main"},
+    {"docs_url": "https://me:secret@example.com/docs"},
+    {"docs_url": "https://example.com/{{ $labels.service }}"},
+    {"docs_url": "https://example.com/" + "d" * 500},
     {"production_ssl_mode": "verify-ca", "production_ssl_root_cert": "system"},
     {"production_ssl_mode": "verify-ca", "production_ssl_root_cert": "ca.crt"},
     {"production_ssl_mode": "verify-full", "production_ssl_root_cert": ""},
@@ -111,6 +137,27 @@ def test_production_ssl_mode_brings_its_certificate_authority(generate, mode, ce
     ]["production"]
     assert production.get("ssl_root_cert") == certificate
     assert production["ssl_mode"] == mode
+
+
+@pytest.mark.parametrize(
+    ("layout", "url"),
+    [
+        ("repository", "https://github.com/avion/avion-auth/blob/main/docs"),
+        ("monorepo-service", "https://github.com/avion/avion/blob/main/avion-auth/docs"),
+    ],
+)
+def test_documents_are_where_the_layout_puts_them(generate, layout, url):
+    service = generate(layout=layout)
+    assert yaml.safe_load((service / ".copier-answers.yml").read_text())["docs_url"] == url
+
+
+@pytest.mark.parametrize("labels", ["{release: kube-prometheus-stack, role: alert-rules}", "{}"])
+def test_labels_can_be_typed_as_one_line(copier_cli, tmp_path, labels):
+    template = "gh:org/avion-migration-template"
+    typed = ["copy", "--defaults", "--data", f"prometheus_rule_labels={labels}", template, "avion-auth"]
+    assert copier_cli(typed, cwd=tmp_path).returncode == 0
+    answers = yaml.safe_load((tmp_path / "avion-auth/.copier-answers.yml").read_text())
+    assert answers["prometheus_rule_labels"] == yaml.safe_load(labels)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def lint_kubernetes(folder: Path) -> None:
 
 
 def lint_alerts(folder: Path) -> None:
-    for file in folder.glob("monitoring/*"):
+    for file in folder.glob("monitoring/*.yaml"):
         rules = yaml.safe_load(file.read_text())
         Draft202012Validator(prometheus_rule_schema()).validate(rules)
         for group in rules["spec"]["groups"]:

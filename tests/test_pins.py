@@ -38,7 +38,9 @@ def test_goose_is_the_one_of_versions_yml():
     assert required(ROOT / "template/tools/migrate/go.mod")["github.com/pressly/goose/v3"] == VERSIONS["goose"]
 
 
-@pytest.mark.parametrize("module", [LOCKS / "go", ROOT / "template/tools/migrate"], ids=lambda folder: folder.name)
+@pytest.mark.parametrize(
+    "module", [*(file.parent for file in LOCKS.glob("*/go.mod")), ROOT / "template/tools/migrate"], ids=lambda m: m.name
+)
 def test_pinned_go_is_new_enough_for_every_module(module):
     (oldest,) = re.findall(r"^go (\S+)$", (module / "go.mod").read_text(), re.MULTILINE)
     assert [int(part) for part in VERSIONS["go"].split(".")] >= [int(part) for part in oldest.split(".")]

@@ -50,7 +50,7 @@ def install_demo() -> None:
 
 def install_test() -> None:
     _install_python("requirements-test.txt")
-    _install_go()
+    _install_go("go", "tool")
 
 
 def postgres(major: str) -> Path:
@@ -72,6 +72,16 @@ def go_program(name: str) -> Path:
     sources = [module / "go.mod", module / "go.sum", *sorted(module.glob("*.go")), ROOT / "requirements.txt"]
     _once(f"the Go program {name}", program.parent / "installed", sources, build, str(TOOLS))
     return program
+
+
+def promtool() -> Path:
+    """The folder with Prometheus' own checker; the service discoveries are most of its build, and it needs none."""
+    return _install_go("promtool", "-tags=remove_all_sd", "-ldflags=-s -w", "tool")
+
+
+def pushgateway() -> Path:
+    """The folder with the Pushgateway."""
+    return _install_go("pushgateway", "-ldflags=-s -w", "tool")
 
 
 def _install_python(requirements: str) -> None:
@@ -126,16 +136,17 @@ def _link(links: Path) -> None:
             target.symlink_to(os.path.relpath(package / link["source"], target.parent))
 
 
-def _install_go() -> None:
-    module = LOCKS / "go"
-    target = TOOLS / "go" / "bin"
+def _install_go(name: str, *arguments: str) -> Path:
+    module = LOCKS / name
+    target = TOOLS / name / "bin"
 
     def build() -> None:
         environment = {**os.environ, "PATH": search_path(), "GOBIN": str(target), "GOTOOLCHAIN": "local"}
-        _run("go", "install", "tool", cwd=module, env=environment)
+        _run("go", "install", *arguments, cwd=module, env=environment)
 
     locks = [module / "go.mod", module / "go.sum", ROOT / "requirements.txt"]
-    _once("the linters written in Go", target.parent / "installed", locks, build, str(TOOLS))
+    _once(f"the Go programs of {name}", target.parent / "installed", locks, build, str(TOOLS), *arguments)
+    return target
 
 
 def _once(what: str, stamp: Path, locks: list[Path], build: Callable[[], None], *inputs: str) -> None:
