@@ -9,11 +9,11 @@ squawk := tools/migrate/bin/squawk
 .PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
 	migrate-ping migrate-create migrate-validate migrate-lint migrate-check migrate-seed migrate-reset migrate-build \
 	migrate-template-check migrate-wire migrate-alerts-test \
-	migrate-backfill \
+	migrate-backfill migrate-job \
 	migrate-docker-up migrate-docker-down migrate-docker-status
 
 # What is typed after `make` is text, not make syntax: DB_PASSWORD='pa$$word' arrives as it is, and nothing in NAME runs.
-$(foreach name,NAME BLOCK BASE VERSION JOB CONFIRM ENVIRONMENT \
+$(foreach name,NAME BLOCK BASE VERSION BUILD_NUMBER JOB CONFIRM ENVIRONMENT \
 	DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD DB_PASSWORD_FILE DB_SSL_MODE DB_SSL_ROOT_CERT DB_URL DB_URL_FILE \
 	MIGRATION_AUTO_RUN MIGRATION_TIMEOUT MIGRATION_CONNECT_TIMEOUT MIGRATION_LOCK_TIMEOUT MIGRATION_RETRY_TIMEOUT \
 	MIGRATION_METRICS_FILE MIGRATION_PUSHGATEWAY_URL LOG_FORMAT,\
@@ -66,6 +66,9 @@ migrate-backfill: $(migrate) ## move data in batches that can be resumed: JOB=, 
 
 migrate-reset: $(migrate) ## drop, create and migrate the database (development and test): CONFIRM=<database>
 	@$(migrate) reset
+
+migrate-job: $(migrate) ## print the Kubernetes Job of a release: VERSION= BUILD_NUMBER=
+	@$(migrate) job --version="$$VERSION" --build-number="$$BUILD_NUMBER"
 
 migrate-build: $(migrate) ## build the engine
 

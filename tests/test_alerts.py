@@ -75,7 +75,7 @@ def test_every_series_is_one_of_this_services_jobs_in_its_namespace(generate):
 @pytest.mark.parametrize("timeout", [1, 300, 86400])
 def test_slow_migration_alerts_after_its_timeout_and_before_its_deadline(generate, timeout):
     service = generate(migration_timeout=timeout)
-    (file,) = service.glob("k8s/migrations/*")
+    (file,) = service.glob("k8s/migrations/*-job.yaml")
     (deadline,) = re.findall(r"activeDeadlineSeconds: (\d+)", file.read_text())
     assert timeout < threshold(service) < int(deadline)
 

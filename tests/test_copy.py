@@ -35,6 +35,7 @@ PROMISED = [
     "docs/migration-guide.md",
     "docs/migration-setup.md",
     "docs/migration-troubleshooting.md",
+    "k8s/migrations/{name}-migration-access.yaml",
     "k8s/migrations/{name}-migration-job.yaml",
     "migrations-seed/.gitkeep",
     "migrations-seed/00001_test_data.sql",

@@ -209,8 +209,8 @@ def test_both_languages_say_the_same(once, answers):
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
-        (SETUP, "\n### 4. Alerts\n", "\n"),
-        (SETUP, "\n### 4. Alerts\n", "\n#### 4. Alerts\n"),
+        (SETUP, "\n### 5. Alerts\n", "\n"),
+        (SETUP, "\n### 5. Alerts\n", "\n#### 5. Alerts\n"),
         (SETUP, "make migrate-seed\n", "make migrate-sed\n"),
         (SETUP, "- [ ] Review the", "- [x] Review the"),
         (SETUP, "- [x] Create the troubleshooting guide\n", ""),

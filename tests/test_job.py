@@ -1,6 +1,7 @@
 """The Kubernetes Job migrates once, waits for the database itself, and gives up where trying again cannot help."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ import yaml
 
 from tests.covering import COVERING
 
+KUBERNETES_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+DIGEST = "sha256:" + "0123456789abcdef" * 4
 
 
 def manifest(service: Path) -> str:
@@ -16,13 +19,17 @@ def manifest(service: Path) -> str:
     return file.read_text()
 
 
-def objects(service: Path, version: str = "1.2.3", build_number: str = "42") -> dict[str, dict]:
-    text = manifest(service).replace("${VERSION}", version).replace("${BUILD_NUMBER}", build_number)
-    return {document["kind"]: document for document in yaml.safe_load_all(text)}
+def job(service: Path) -> dict:
+    return yaml.safe_load(manifest(service))
+
+
+def access(service: Path) -> dict[str, dict]:
+    (file,) = service.glob("k8s/migrations/*-migration-access.yaml")
+    return {document["kind"]: document for document in yaml.safe_load_all(file.read_text())}
 
 
 def pod(service: Path) -> dict:
-    return objects(service)["Job"]["spec"]["template"]["spec"]
+    return job(service)["spec"]["template"]["spec"]
 
 
 def container(service: Path) -> dict:
@@ -35,25 +42,106 @@ def environment(service: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def job(generate) -> dict:
-    return objects(generate())["Job"]
+def make(run, service):
+    """make(VERSION="1.2.3", BUILD_NUMBER="42"): what `make migrate-job` does in a service of its own."""
+    folder = service("avion-auth")
+
+    def make(**variables: str):
+        return run("make", "migrate-job", *(f"{name}={value}" for name, value in variables.items()), cwd=folder)
+
+    make.folder = folder
+    return make
 
 
-def test_pipeline_fills_in_version_and_build_number_and_nothing_else(generate):
-    assert set(re.findall(r"\$\{?\w+\}?", manifest(generate()))) == {"${VERSION}", "${BUILD_NUMBER}"}
+def test_target_prints_the_job_of_a_release_and_nothing_else(make):
+    result = make(VERSION="1.2.3", BUILD_NUMBER="42")
+    expected = manifest(make.folder).replace("${VERSION}", "1.2.3").replace("${BUILD_NUMBER}", "42")
+    assert (result.returncode, result.stdout, result.stderr) == (0, expected, "")
+    rendered = yaml.safe_load(result.stdout)
+    assert rendered["kind"] == "Job"
+    assert rendered["metadata"]["name"] == "avion-auth-migration-42"
 
 
-def test_version_that_looks_like_a_number_stays_text(generate):
-    job = objects(generate(), version="1.20", build_number="0042")["Job"]
-    assert job["metadata"]["name"] == "avion-auth-migration-0042"
-    assert job["metadata"]["labels"]["app.kubernetes.io/version"] == "1.20"
-    assert job["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/version"] == "1.20"
+def test_pipeline_may_give_the_values_in_the_environment(run, service):
+    variables = {"VERSION": "1.2.3", "BUILD_NUMBER": "42"}
+    result = run("make", "migrate-job", cwd=service(), env=variables)
+    assert yaml.safe_load(result.stdout)["metadata"]["name"] == "avion-auth-migration-42"
 
 
-def test_longest_name_and_build_number_fit_kubernetes(generate):
+@pytest.mark.parametrize("version", ["1.20", "0123", "1e3", "on", "null", "0x1f", "12_3", "2026-11-24", "1.2.3-rc.1"])
+def test_version_that_looks_like_something_else_stays_text(make, version):
+    rendered = yaml.safe_load(make(VERSION=version, BUILD_NUMBER="0042").stdout)
+    assert rendered["metadata"]["name"] == "avion-auth-migration-0042"
+    for labels in (rendered["metadata"]["labels"], rendered["spec"]["template"]["metadata"]["labels"]):
+        assert labels["app.kubernetes.io/version"] == version
+    assert rendered["spec"]["template"]["spec"]["containers"][0]["image"].endswith(f":{version}")
+
+
+def test_digest_pins_the_image_and_leaves_the_labels_readable(make):
+    rendered = yaml.safe_load(make(VERSION=f"1.2.3@{DIGEST}", BUILD_NUMBER="42").stdout)
+    (only,) = rendered["spec"]["template"]["spec"]["containers"]
+    assert only["image"] == f"ghcr.io/avion/avion-auth-migration:1.2.3@{DIGEST}"
+    assert rendered["metadata"]["labels"]["app.kubernetes.io/version"] == "1.2.3"
+
+
+@pytest.mark.parametrize(
+    ("version", "build_number", "sentence"),
+    [
+        ("", "42", "VERSION is missing: name the tag of the migration image, as in VERSION=1.2.3"),
+        ("1.2.3", "", "BUILD_NUMBER is missing: give the number of this run of the pipeline, as in BUILD_NUMBER=42"),
+        ("1.2.3+b5", "42", 'neither an image\'s tag nor a label may hold +: tag the image "1.2.3_b5" and use that'),
+        ("feature/abc", "42", '"/" may stand neither in an image\'s tag nor in a label'),
+        ("-1.2.3", "42", "a label begins and ends with a letter or digit"),
+        ("a" * 64, "42", "64 characters long, but a label has at most 63"),
+        ("$(touch x)", "42", '"$" may stand neither'),
+        (DIGEST, "42", "write both, as in VERSION=1.2.3@sha256:…"),
+        ("1.2.3@sha256:abc", "42", "a digest is sha256: and 64 digits"),
+        ("1.2.3", "b42", "digits only"),
+        ("1.2.3", "12345678901", "room for 10 digits: use the number of the run"),
+    ],
+)
+def test_value_that_the_cluster_would_refuse_is_refused_in_one_sentence(make, version, build_number, sentence):
+    result = make(VERSION=version, BUILD_NUMBER=build_number)
+    assert (result.returncode, result.stdout) == (2, "")
+    refusal, *rest = result.stderr.splitlines()
+    assert sentence in refusal
+    assert [line for line in rest if not line.startswith("make: ***")] == []
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "sentence"),
+    [
+        ('version: "${VERSION}"', "version: ${VERSION}", "stands without quotes"),
+        ("value: production", 'value: "${REGION}"', "nothing replaces ${REGION}"),
+        ("-${BUILD_NUMBER}", "", 'holds no "${BUILD_NUMBER}"'),
+        ("apiVersion: batch/v1", "kind: ServiceAccount\n---\napiVersion: batch/v1", "is not one YAML document"),
+        ("avion-auth-migration-$", "a" * 62 + "-$", "65 characters long"),
+    ],
+)
+def test_edited_file_that_would_go_wrong_in_the_cluster_is_refused(make, good, bad, sentence):
+    (file,) = make.folder.glob("k8s/migrations/*-job.yaml")
+    text = file.read_text()
+    assert good in text
+    file.write_text(text.replace(good, bad, 1))
+    result = make(VERSION="1.2.3", BUILD_NUMBER="42")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert sentence in result.stderr
+
+
+def test_missing_file_is_one_sentence(make):
+    shutil.rmtree(make.folder / "k8s")
+    result = make(VERSION="1.2.3", BUILD_NUMBER="42")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "no k8s/migrations/*-migration-job.yaml in this folder" in result.stderr
+
+
+def test_longest_name_and_build_number_fit_kubernetes(generate, engine, run):
     service = generate(service_name="the-longest-name-that-fits-into-jobs")
-    for document in objects(service, build_number="1234567890").values():
-        assert len(document["metadata"]["name"]) <= 63
+    result = run(engine, "job", f"--version={'v' * 63}", "--build-number=1234567890", cwd=service)
+    rendered = yaml.safe_load(result.stdout)
+    assert len(rendered["metadata"]["name"]) == 63
+    for document in (rendered, *access(service).values()):
+        assert KUBERNETES_NAME.fullmatch(document["metadata"]["name"])
         for label in document["metadata"].get("labels", {}).values():
             assert LABEL.fullmatch(label)
 
@@ -63,7 +151,7 @@ def test_engine_runs_up_without_shell_secret_or_init_container(generate):
     assert container(service)["args"] == ["up"]
     assert "command" not in container(service)
     assert "initContainers" not in pod(service)
-    assert container(service)["image"] == "registry.example.com/avion/auth-migration:1.2.3"
+    assert container(service)["image"] == "registry.example.com/avion/auth-migration:${VERSION}"
     assert environment(service)["ENVIRONMENT"] == "production"
     assert environment(service)["MIGRATION_CONNECT_TIMEOUT"] == "120"
 
@@ -122,8 +210,9 @@ def test_engine_migrates_production_with_the_variables_of_the_job(
     assert database.value("SELECT count(*) FROM pg_tables WHERE tablename = 'schema_metadata'") == 1
 
 
-def test_only_what_may_pass_is_tried_again(job):
-    ignored, fatal = job["spec"]["podFailurePolicy"]["rules"]
+def test_only_what_may_pass_is_tried_again(generate):
+    spec = job(generate())["spec"]
+    ignored, fatal = spec["podFailurePolicy"]["rules"]
     # First, or an evicted pod would count as a failed migration.
     assert ignored == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     assert fatal["action"] == "FailJob"
@@ -131,14 +220,15 @@ def test_only_what_may_pass_is_tried_again(job):
     refused, failed, history, unreachable, locked = 1, 3, 5, 4, 75
     assert set(fatal["onExitCodes"]["values"]) == {refused, failed, history}
     assert not {unreachable, locked} & set(fatal["onExitCodes"]["values"])
-    assert fatal["onExitCodes"]["containerName"] == job["spec"]["template"]["spec"]["containers"][0]["name"]
-    assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
-    assert job["spec"]["backoffLimit"] > 0
+    assert fatal["onExitCodes"]["containerName"] == spec["template"]["spec"]["containers"][0]["name"]
+    assert spec["template"]["spec"]["restartPolicy"] == "Never"
+    assert spec["backoffLimit"] > 0
 
 
-def test_two_pods_never_migrate_at_once(job):
-    assert job["spec"]["podReplacementPolicy"] == "Failed"
-    assert job["spec"].get("parallelism", 1) == 1
+def test_two_pods_never_migrate_at_once(generate):
+    spec = job(generate())["spec"]
+    assert spec["podReplacementPolicy"] == "Failed"
+    assert spec.get("parallelism", 1) == 1
 
 
 @pytest.mark.parametrize("timeout", [1, 300, 86400])
@@ -146,20 +236,20 @@ def test_deadline_leaves_time_to_connect_and_for_a_statement_to_time_out(generat
     service = generate(migration_timeout=timeout)
     limits = environment(service)
     assert limits["MIGRATION_TIMEOUT"] == str(timeout)
-    deadline = objects(service)["Job"]["spec"]["activeDeadlineSeconds"]
+    deadline = job(service)["spec"]["activeDeadlineSeconds"]
     assert deadline >= int(limits["MIGRATION_CONNECT_TIMEOUT"]) + timeout
 
 
-def test_failed_job_keeps_its_logs_over_a_week_end(job):
-    assert job["spec"]["ttlSecondsAfterFinished"] >= 3 * 24 * 60 * 60
+def test_failed_job_keeps_its_logs_over_a_week_end(generate):
+    assert job(generate())["spec"]["ttlSecondsAfterFinished"] >= 3 * 24 * 60 * 60
 
 
 def test_pod_has_no_more_rights_than_it_needs(generate):
     service = generate()
-    kinds = objects(service)
-    assert pod(service)["serviceAccountName"] == kinds["ServiceAccount"]["metadata"]["name"]
+    account = access(service)["ServiceAccount"]
+    assert pod(service)["serviceAccountName"] == account["metadata"]["name"]
     assert pod(service)["automountServiceAccountToken"] is False
-    assert kinds["ServiceAccount"]["automountServiceAccountToken"] is False
+    assert account["automountServiceAccountToken"] is False
     assert pod(service)["securityContext"] == {
         "runAsNonRoot": True,
         "runAsUser": 65532,
@@ -174,24 +264,25 @@ def test_pod_has_no_more_rights_than_it_needs(generate):
     }
 
 
-def test_network_policy_lets_the_pod_reach_dns_and_postgresql_only(generate):
-    kinds = objects(generate())
-    policy = kinds["NetworkPolicy"]["spec"]
-    labels = kinds["Job"]["spec"]["template"]["metadata"]["labels"]
+def test_network_policy_lets_the_pod_reach_dns_postgresql_and_pgbouncer_only(generate):
+    service = generate()
+    policy = access(service)["NetworkPolicy"]["spec"]
+    labels = job(service)["spec"]["template"]["metadata"]["labels"]
     assert policy["podSelector"]["matchLabels"].items() <= labels.items()
     assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
     assert policy["ingress"] == []
     ports = {(port["protocol"], port["port"]) for rule in policy["egress"] for port in rule["ports"]}
-    assert ports == {("UDP", 53), ("TCP", 53), ("TCP", 5432)}
+    assert ports == {("UDP", 53), ("TCP", 53), ("TCP", 5432), ("TCP", 6432)}
 
 
-def test_requests_to_the_service_never_reach_the_migration(job):
-    labels = job["spec"]["template"]["metadata"]["labels"]
+def test_requests_to_the_service_never_reach_the_migration(generate):
+    labels = job(generate())["spec"]["template"]["metadata"]["labels"]
     assert "app" not in labels
     assert labels["app.kubernetes.io/name"] != "avion-auth"
 
 
 @pytest.mark.parametrize("answers", COVERING, ids=lambda answers: answers["kubernetes_namespace"])
 def test_everything_is_in_the_namespace_of_the_answer(generate, answers):
-    for document in objects(generate(**answers)).values():
+    service = generate(**answers)
+    for document in (job(service), *access(service).values()):
         assert document["metadata"]["namespace"] == answers["kubernetes_namespace"]

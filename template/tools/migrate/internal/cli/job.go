@@ -1,0 +1,19 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"migrate/internal/run"
+	"migrate/internal/terminal"
+)
+
+func newJob(outside terminal.Terminal) *cobra.Command {
+	var version, buildNumber string
+	command := operation(outside, "job", "Print the Kubernetes Job of a release, for kubectl create",
+		func(engine *run.Engine, _ context.Context) error { return engine.Job(version, buildNumber) })
+	command.Flags().StringVar(&version, "version", "", "the tag of the migration image, as in 1.2.3 or 1.2.3@sha256:…")
+	command.Flags().StringVar(&buildNumber, "build-number", "", "the number of this run of the pipeline, at most ten digits")
+	return command
+}
