@@ -55,8 +55,8 @@ migrate-validate: $(migrate) ## look for mistakes in the migration files: [BASE=
 migrate-lint: $(migrate) $(squawk) ## look for what is dangerous in new migrations: [BASE=]
 	@$(migrate) lint --base="$$BASE"
 
-migrate-check: $(migrate) ## try every migration and its rollback on a throw-away database (development and test)
-	@$(migrate) check
+migrate-check: $(migrate) ## try every migration and its rollback on a throw-away database (development and test): [BASE=]
+	@$(migrate) check --base="$$BASE"
 
 migrate-seed: $(migrate) ## load test data (development and test)
 	@$(migrate) seed

@@ -37,7 +37,7 @@ func unrepeatable(statements []Statement) []Statement {
 	var found []Statement
 	gone := map[string]bool{} // what an earlier statement has dropped, if it was there
 	for _, statement := range statements {
-		text := statement.plain()
+		text := statement.Plain()
 		switch {
 		case text == "":
 		case droppedIndex.MatchString(text):
@@ -103,7 +103,7 @@ var concurrent = []*regexp.Regexp{
 // WaitsForOthersOnly tells whether nothing in a section can make readers or writers queue behind it while it waits.
 func WaitsForOthersOnly(statements []Statement) bool {
 	for _, statement := range statements {
-		if !isConcurrent(statement.plain()) {
+		if !isConcurrent(statement.Plain()) {
 			return false
 		}
 	}

@@ -8,8 +8,8 @@ import (
 // ignored is everything in a statement that cannot be one of its keywords or names: comments and strings.
 var ignored = regexp.MustCompile(`(?s)--[^\n]*|/\*.*?\*/|E?'(?:[^']|'')*'|\$(\w*)\$.*?\$(\w*)\$`)
 
-// plain is the statement on one line, without comments and with every string emptied.
-func (s Statement) plain() string {
+// Plain is the statement on one line, without comments and with every string emptied.
+func (s Statement) Plain() string {
 	text := ignored.ReplaceAllStringFunc(s.Text, func(found string) string {
 		if strings.HasPrefix(found, "--") || strings.HasPrefix(found, "/*") {
 			return " "
@@ -43,7 +43,7 @@ var (
 
 // concurrentIndex tells which index the statement builds CONCURRENTLY, and whether it builds one at all.
 func (s Statement) concurrentIndex() (Index, bool) {
-	text := s.plain()
+	text := s.Plain()
 	if !anyConcurrentIndex.MatchString(text) {
 		return Index{}, false
 	}

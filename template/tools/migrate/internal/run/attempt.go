@@ -148,10 +148,19 @@ func (a *applier) verification(script migration.Script) func(context.Context, go
 		indexes = migration.ConcurrentIndexes(script.Section(a.way == up))
 	}
 	lease := a.session.lease
-	if len(indexes) == 0 && lease == nil {
+	observe := a.session.observe
+	if script.NoTransaction { // nothing of it is left to look at
+		observe = nil
+	}
+	if len(indexes) == 0 && lease == nil && observe == nil {
 		return nil
 	}
 	return func(ctx context.Context, db goosedb.DBTxConn) error {
+		if observe != nil {
+			if err := observe(ctx, db); err != nil {
+				return err
+			}
+		}
 		if lease != nil {
 			if err := lease.Confirm(ctx, db); err != nil {
 				return err

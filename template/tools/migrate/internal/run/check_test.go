@@ -3,6 +3,7 @@ package run
 import (
 	"bytes"
 	"context"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -16,16 +17,21 @@ func (s service) scratches() string {
 	return s.Value(s.t, "SELECT count(*) FROM pg_database WHERE datname LIKE '%\\_check\\_%'")
 }
 
+var milliseconds = regexp.MustCompile(`\d+ ms`)
+
+func check(engine *Engine, ctx context.Context) error { return engine.Check(ctx, CheckOptions{}) }
+
 func TestCheckTriesEverythingAndLeavesNothing(t *testing.T) {
 	s := newService(t, map[string]string{
 		"migrations/00001_a.sql": createA, "migrations/00002_index_a.sql": indexA, "migrations/00003_c.sql": createC,
 		"migrations-seed/00001_a.sql": seedA,
 	})
-	_, report := s.must((*Engine).Check)
-	want := "ok 00001_a.sql: up, down, up\nok 00002_index_a.sql: up, down, up\nok 00003_c.sql: up, down, up\n" +
-		"ok down to nothing\nok up to 00003 again\nok seeds, twice\n3 migrations can be applied, rolled back and applied again\n"
-	if report != want {
-		t.Error(report)
+	_, report := s.must(check)
+	want := "ok 00001_a.sql: up, down, up (N ms)\nok 00002_index_a.sql: up, down, up (N ms; NO TRANSACTION; a SHARE UPDATE EXCLUSIVE)\n" +
+		"ok 00003_c.sql: up, down, up (N ms)\nok down to nothing\nok up to 00003 again\nok seeds, twice\nok two runners at once\n" +
+		"3 migrations can be applied, rolled back and applied again\n"
+	if got := milliseconds.ReplaceAllString(report, "N ms"); got != want {
+		t.Error(got)
 	}
 	if s.hasTable("goose_db_version") || s.scratches() != "0" {
 		t.Error("something is left")
@@ -47,7 +53,7 @@ func TestCheckFindsWhatDownForgets(t *testing.T) {
 				"migrations/00001_a.sql": createA,
 				"migrations/00002_x.sql": "-- +goose Up\n" + test.up + "\n-- +goose Down\n" + test.down + "\n",
 			})
-			_, report, err := s.do((*Engine).Check)
+			_, report, err := s.do(check)
 			if failure.CodeOf(err) != failure.CodeMigrationFailed || !strings.Contains(err.Error(), "migrations/00002_x.sql does not undo") {
 				t.Fatal(err)
 			}
@@ -65,7 +71,7 @@ func TestCheckFindsAMigrationThatDoesSomethingElseTheNextTime(t *testing.T) {
 	s := newService(t, map[string]string{"migrations/00001_a.sql": "-- +goose Up\n-- +goose StatementBegin\n" +
 		"DO $$ BEGIN IF EXISTS (SELECT FROM goose_db_version) AND (SELECT last_value FROM goose_db_version_id_seq) > 1 THEN CREATE TABLE b (); END IF; END $$;\n" +
 		"-- +goose StatementEnd\n-- +goose Down\nDROP TABLE IF EXISTS b;\n"})
-	s.refuses((*Engine).Check, failure.CodeMigrationFailed, "migrations/00001_a.sql does something else when it is applied again")
+	s.refuses(check, failure.CodeMigrationFailed, "migrations/00001_a.sql does something else when it is applied again")
 }
 
 func TestCheckTellsWhichStepFails(t *testing.T) {
@@ -80,7 +86,7 @@ func TestCheckTellsWhichStepFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newService(t, map[string]string{"migrations/00001_a.sql": createA, test.file: test.content})
-			s.refuses((*Engine).Check, test.code, test.file)
+			s.refuses(check, test.code, test.file)
 			if s.scratches() != "0" {
 				t.Error("the database is left")
 			}
@@ -93,20 +99,20 @@ func TestCheckIsForDevelopmentAndTestOnly(t *testing.T) {
 	for _, name := range []string{"staging", "production"} {
 		t.Setenv("ENVIRONMENT", name)
 		t.Setenv("DB_SSL_MODE", "require")
-		s.refuses((*Engine).Check, failure.CodeRefused, "check is not allowed in "+name)
+		s.refuses(check, failure.CodeRefused, "check is not allowed in "+name)
 	}
 }
 
 func TestCheckNeedsTheRightToCreateDatabases(t *testing.T) {
 	s := newService(t, map[string]string{"migrations/00001_a.sql": createA})
 	s.Execute(t, "ALTER ROLE "+s.User+" NOCREATEDB")
-	s.refuses((*Engine).Check, failure.CodeRefused, "may not create databases, which check has to", "CREATEDB")
+	s.refuses(check, failure.CodeRefused, "may not create databases, which check has to", "CREATEDB")
 }
 
 func TestCheckNeedsNoDatabaseOfTheService(t *testing.T) {
 	s := newService(t, map[string]string{"migrations/00001_a.sql": createA})
 	t.Setenv("DB_NAME", strings.Repeat("a", 63))
-	s.must((*Engine).Check)
+	s.must(check)
 	if s.scratches() != "0" {
 		t.Error("the database is left")
 	}
@@ -121,7 +127,7 @@ func TestCheckTidiesUpAfterAnInterrupt(t *testing.T) {
 	}
 	ctx, interrupt := context.WithCancel(context.Background())
 	ended := make(chan error)
-	go func() { ended <- engine.Check(ctx) }()
+	go func() { ended <- engine.Check(ctx, CheckOptions{}) }()
 	for s.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid()") == "0" {
 	}
 	interrupt()

@@ -17,6 +17,8 @@ type Engine struct {
 	settings config.Settings
 	terminal terminal.Terminal
 	report   report.Reporter
+	// lockPatience overrules MIGRATION_LOCK_TIMEOUT where it is not zero.
+	lockPatience time.Duration
 }
 
 // New reads .goose.yml and .env in the current folder.
@@ -46,6 +48,9 @@ func (e *Engine) target() (connection.Target, error) {
 }
 
 func (e *Engine) lockTimeout() (time.Duration, error) {
+	if e.lockPatience > 0 {
+		return e.lockPatience, nil
+	}
 	return e.settings.Seconds("MIGRATION_LOCK_TIMEOUT", 60, 0, 3600)
 }
 

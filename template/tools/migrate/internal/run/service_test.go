@@ -34,7 +34,7 @@ func newService(t *testing.T, files map[string]string) service {
 	t.Chdir(t.TempDir())
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, "PG") || strings.HasPrefix(name, "DB_") || strings.HasPrefix(name, "MIGRATION_") || name == "CONFIRM" {
+		if strings.HasPrefix(name, "PG") || strings.HasPrefix(name, "DB_") || strings.HasPrefix(name, "MIGRATION_") || strings.HasPrefix(name, "GITHUB_") || name == "CONFIRM" {
 			t.Setenv(name, "")
 		}
 	}
@@ -84,6 +84,11 @@ func (s service) do(operation func(*Engine, context.Context) error) (string, str
 		s.t.Errorf("the password is in %q", text)
 	}
 	return out.String(), report.String(), err
+}
+
+// silence is a terminal that nobody reads.
+func (s service) silence() terminal.Terminal {
+	return terminal.Terminal{In: strings.NewReader(""), Out: &bytes.Buffer{}, Err: &bytes.Buffer{}}
 }
 
 // must runs an operation that has to succeed.

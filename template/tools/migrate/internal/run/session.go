@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	goosedb "github.com/pressly/goose/v3/database"
 
 	"migrate/internal/config"
 	"migrate/internal/connection"
@@ -31,6 +32,10 @@ type session struct {
 	// watcher is the session that finds out what the run's session, whose id is pid, waits for.
 	watcher *sql.DB
 	pid     uint32
+	// locked tells that the lock is taken: it lasts as long as the session.
+	locked bool
+	// observe looks at the transaction of each file before it ends; nil does not look.
+	observe func(ctx context.Context, db goosedb.DBTxConn) error
 }
 
 // Close ends the sessions, and with them the lock.
@@ -93,19 +98,25 @@ func (e *Engine) openTarget(ctx context.Context, target connection.Target) (*ses
 // lock keeps every other runner of the service away until the session ends. Seeds take the same lock as migrations:
 // they need the schema to stand still.
 func (s *session) lock(ctx context.Context) error {
+	if s.locked {
+		return nil
+	}
 	timeout, err := s.engine.lockTimeout()
 	if err != nil {
 		return err
 	}
 	if s.engine.project.Lock == config.TableLock {
-		return s.lockTable(ctx, timeout)
+		err = s.lockTable(ctx, timeout)
+	} else {
+		err = lock.Advisory{
+			Database: s.target.Database,
+			Table:    s.engine.project.Migrations.Table,
+			Timeout:  timeout,
+			Say:      s.engine.report.Say,
+		}.Acquire(ctx, s.DB)
 	}
-	return lock.Advisory{
-		Database: s.target.Database,
-		Table:    s.engine.project.Migrations.Table,
-		Timeout:  timeout,
-		Say:      s.engine.report.Say,
-	}.Acquire(ctx, s.DB)
+	s.locked = err == nil
+	return err
 }
 
 func (s *session) lockTable(ctx context.Context, timeout time.Duration) error {

@@ -137,11 +137,17 @@ func (e *Engine) compareProduction(ctx context.Context, repository git.Repositor
 
 // migrationsAt are the files in the folder that .goose.yml named then.
 func (e *Engine) migrationsAt(ctx context.Context, repository git.Repository, commit string) (map[string][]byte, error) {
-	folder := e.project.Migrations.Dir
-	if then, err := config.ParseProject(repository.FileAt(ctx, commit, config.ProjectFile)); err == nil {
-		folder = then.Migrations.Dir
+	return repository.FilesAt(ctx, commit, e.projectAt(ctx, repository, commit).Migrations.Dir)
+}
+
+// projectAt is .goose.yml as a commit has it, or as it is now where that one cannot be read.
+func (e *Engine) projectAt(ctx context.Context, repository git.Repository, commit string) config.Project {
+	if content := repository.FileAt(ctx, commit, config.ProjectFile); content != nil {
+		if then, err := config.ParseProject(content); err == nil {
+			return then
+		}
 	}
-	return repository.FilesAt(ctx, commit, folder)
+	return e.project
 }
 
 func (e *Engine) compareWithDatabase(ctx context.Context) ([]error, error) {

@@ -1,0 +1,173 @@
+package locks
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Lock is a lock that somebody may have to wait for.
+type Lock struct {
+	// Relation is named as the statement names it.
+	Relation string `json:"relation"`
+	// OfIndex tells that the lock is on the table of the index that Relation names.
+	OfIndex bool `json:"table_of_index,omitempty"`
+	Mode    Mode `json:"mode"`
+}
+
+// String names the relation and the mode.
+func (l Lock) String() string {
+	if l.OfIndex {
+		return "the table of " + l.Relation + " " + string(l.Mode)
+	}
+	return l.Relation + " " + string(l.Mode)
+}
+
+// Expectation is what is known about a statement before it runs.
+type Expectation struct {
+	Locks []Lock
+	// Unknown is why there may be more, empty if there is not.
+	Unknown string
+}
+
+var (
+	alterTable    = pattern(`ALTER (?:FOREIGN )?TABLE (?:IF EXISTS )?(?:ONLY )?<T>(?:\s*\*)? (?P<actions>.*)$`)
+	alterAll      = pattern(`ALTER (?:TABLE|INDEX|MATERIALIZED VIEW) ALL IN TABLESPACE\b`)
+	createTable   = pattern(`CREATE (?:(?:GLOBAL|LOCAL|TEMP|TEMPORARY|UNLOGGED) )*TABLE (?:IF NOT EXISTS )?<T>`)
+	further       = regexp.MustCompile(`(?is)^\s*,\s*(?:ONLY\s+)?(?P<relation>` + qualified + `)`)
+	severalAtOnce = pattern(`(?:DROP|TRUNCATE|LOCK|VACUUM|ANALYZE)\b`)
+	dropsKey      = pattern(`(?:DROP TABLE|ALTER TABLE .*\bDROP (?:CONSTRAINT|COLUMN)|ALTER TABLE .*\bVALIDATE CONSTRAINT)\b`)
+)
+
+// Expect tells which locks a statement takes. The text is one statement, on one line, without comments and strings.
+// Relations that the same transaction has created are nobody else's; they are left out, and new ones are added to them.
+func Expect(text string, created map[string]bool) Expectation {
+	var found Expectation
+	if parts := createTable.FindStringSubmatch(text); parts != nil {
+		created[Name(parts[createTable.SubexpIndex("relation")])] = true
+	}
+	switch parts := alterTable.FindStringSubmatch(text); {
+	case text == "":
+	case alterAll.MatchString(text):
+		found.Unknown = "it locks every relation of the tablespace"
+	case parts != nil:
+		found.alter(parts[alterTable.SubexpIndex("relation")], parts[alterTable.SubexpIndex("actions")])
+	default:
+		found.read(text)
+	}
+	if found.Unknown == "" && dropsKey.MatchString(text) {
+		found.Unknown = "a foreign key locks the table that it points to as well"
+	}
+	var remaining []Lock
+	for _, lock := range found.Locks {
+		if !created[Name(lock.Relation)] {
+			remaining = append(remaining, lock)
+		}
+	}
+	found.Locks = remaining
+	return found
+}
+
+// Name is a relation as pg_class has it, without its schema.
+func Name(written string) string {
+	parts := regexp.MustCompile(name).FindAllString(written, -1)
+	last := parts[len(parts)-1]
+	if strings.HasPrefix(last, `"`) {
+		return strings.ReplaceAll(last[1:len(last)-1], `""`, `"`)
+	}
+	return strings.ToLower(last)
+}
+
+func (e *Expectation) add(relation string, ofIndex bool, mode Mode) {
+	for position, lock := range e.Locks {
+		if lock.Relation == relation && lock.OfIndex == ofIndex {
+			if mode.StrongerThan(lock.Mode) {
+				e.Locks[position].Mode = mode
+			}
+			return
+		}
+	}
+	e.Locks = append(e.Locks, Lock{relation, ofIndex, mode})
+}
+
+func (e *Expectation) alter(table, actions string) {
+	for _, action := range split(actions, ',') {
+		for _, known := range alterations {
+			if known.written.MatchString(action) {
+				e.add(table, false, known.mode)
+				break
+			}
+		}
+		e.addOthers(action)
+	}
+}
+
+func (e *Expectation) addOthers(text string) {
+	for _, known := range others {
+		for _, parts := range known.written.FindAllStringSubmatch(text, -1) {
+			e.add(parts[known.written.SubexpIndex("relation")], false, known.mode)
+		}
+	}
+}
+
+func (e *Expectation) read(text string) {
+	recognised := false
+	for _, known := range statements {
+		place := known.written.FindStringSubmatchIndex(text)
+		if place == nil {
+			continue
+		}
+		recognised = true
+		if known.unknown != "" {
+			e.Unknown = known.unknown
+		}
+		if relation := known.written.SubexpIndex("relation"); known.mode != "" {
+			end := place[2*relation+1]
+			e.add(text[place[2*relation]:end], known.table, known.mode)
+			for severalAtOnce.MatchString(text) {
+				parts := further.FindStringSubmatchIndex(text[end:])
+				if parts == nil {
+					break
+				}
+				e.add(text[end+parts[2]:end+parts[3]], known.table, known.mode)
+				end += parts[1]
+			}
+		}
+	}
+	if createTable.MatchString(text) {
+		e.addOthers(text)
+	}
+	if !recognised {
+		e.Unknown = "the statement is not among those whose locks are known"
+	}
+}
+
+// split cuts at a separator outside parentheses.
+func split(text string, separator rune) []string {
+	var parts []string
+	depth, quoted, start := 0, false, 0
+	for position, r := range text {
+		switch {
+		case r == '"':
+			quoted = !quoted
+		case quoted:
+		case r == '(':
+			depth++
+		case r == ')':
+			depth--
+		case r == separator && depth == 0:
+			parts = append(parts, strings.TrimSpace(text[start:position]))
+			start = position + 1
+		}
+	}
+	return append(parts, strings.TrimSpace(text[start:]))
+}
+
+// Statements cuts text that goose sends at once into its statements.
+func Statements(text string) []string {
+	if atomicBody.MatchString(text) {
+		return []string{text}
+	}
+	return split(text, ';')
+}
+
+var atomicBody = regexp.MustCompile(`(?is)^CREATE\b.*\bBEGIN\s+ATOMIC\b`)

@@ -1,0 +1,55 @@
+// Package locks knows which locks a statement takes in PostgreSQL, and whom they keep waiting.
+package locks
+
+import "slices"
+
+// Mode is a lock of a table, as pg_locks names it in words; a later one of the list is the stronger.
+type Mode string
+
+// The modes that make somebody wait. ACCESS SHARE, which every reader takes, waits for ACCESS EXCLUSIVE only.
+const (
+	RowShare             Mode = "ROW SHARE"
+	RowExclusive         Mode = "ROW EXCLUSIVE"
+	ShareUpdateExclusive Mode = "SHARE UPDATE EXCLUSIVE"
+	Share                Mode = "SHARE"
+	ShareRowExclusive    Mode = "SHARE ROW EXCLUSIVE"
+	Exclusive            Mode = "EXCLUSIVE"
+	AccessExclusive      Mode = "ACCESS EXCLUSIVE"
+)
+
+var byStrength = []Mode{RowShare, RowExclusive, ShareUpdateExclusive, Share, ShareRowExclusive, Exclusive, AccessExclusive}
+
+// The names in pg_locks.
+var stored = map[string]Mode{
+	"RowShareLock": RowShare, "RowExclusiveLock": RowExclusive, "ShareUpdateExclusiveLock": ShareUpdateExclusive, "ShareLock": Share,
+	"ShareRowExclusiveLock": ShareRowExclusive, "ExclusiveLock": Exclusive, "AccessExclusiveLock": AccessExclusive,
+}
+
+// Stored is the mode that pg_locks names; an ACCESS SHARE lock is none.
+func Stored(name string) (Mode, bool) {
+	mode, known := stored[name]
+	return mode, known
+}
+
+// StrongerThan compares by what the modes keep waiting.
+func (m Mode) StrongerThan(other Mode) bool {
+	return slices.Index(byStrength, m) > slices.Index(byStrength, other)
+}
+
+// Blocks tells what has to wait while the lock is held, or asked for.
+func (m Mode) Blocks() string {
+	switch m {
+	case AccessExclusive:
+		return "reads and writes"
+	case Exclusive:
+		return "writes and SELECT FOR UPDATE"
+	case Share, ShareRowExclusive:
+		return "writes"
+	case ShareUpdateExclusive:
+		return "other changes of the schema, and VACUUM"
+	case RowExclusive:
+		return "changes of the schema, and writes to the same rows"
+	default:
+		return "changes of the schema"
+	}
+}
