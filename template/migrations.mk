@@ -39,7 +39,7 @@ migrate-to-version: migrate-to ## the same as migrate-to
 migrate-status: $(migrate) ## show which migrations are applied
 	@$(migrate) status
 
-migrate-plan: $(migrate) ## print the SQL that migrate-up would run
+migrate-plan: $(migrate) ## print the SQL that migrate-up would run, and its locks
 	@$(migrate) plan
 
 migrate-ping: $(migrate) ## test the connection

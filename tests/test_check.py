@@ -57,7 +57,9 @@ def test_locks_are_measured_and_summed_up_for_the_job(check, tmp_path):
     up = "ALTER TABLE schema_metadata ADD COLUMN note text;"
     result = check(up, "ALTER TABLE schema_metadata DROP COLUMN note;", GITHUB_STEP_SUMMARY=str(summary))
     assert result.returncode == 0, result.stderr
-    assert re.search(r"^ok 00002_new.sql: up, down, up \(\d+ ms; schema_metadata ACCESS EXCLUSIVE\)$", result.stderr, re.M)
+    assert re.search(
+        r"^ok 00002_new.sql: up, down, up \(\d+ ms; schema_metadata ACCESS EXCLUSIVE\)$", result.stderr, re.M
+    )
     text = summary.read_text()
     assert re.search(
         r"^\| 00002_new.sql \| \d+ ms \| yes \| schema\\_metadata ACCESS EXCLUSIVE \| reads and writes \|$", text, re.M

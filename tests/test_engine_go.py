@@ -41,9 +41,19 @@ def test_modules_are_tidy(go):
     go("go", "mod", "tidy", "-diff")
 
 
+def address(server) -> str:
+    superuser = server.connection()
+    return "postgres://{PGUSER}:{PGPASSWORD}@{PGHOST}:{PGPORT}/{PGDATABASE}?sslmode=disable".format(**superuser)
+
+
+def test_expected_locks_are_those_that_the_newest_server_takes(go, postgres_server):
+    env = {"MIGRATE_TEST_DATABASE_URL": address(postgres_server("18"))}
+    verdict = go("go", "test", "-v", "-run=^TestExpectedLocksAreThoseReallyTaken$", "./internal/run", env=env)
+    assert "--- PASS: TestExpectedLocksAreThoseReallyTaken" in verdict
+
+
 def test_unit_and_database_tests_pass_and_cover_the_guards(go, postgres_server, certificate, tmp_path):
-    superuser = postgres_server(certificate=certificate).connection()
-    url = "postgres://{PGUSER}:{PGPASSWORD}@{PGHOST}:{PGPORT}/{PGDATABASE}?sslmode=disable".format(**superuser)
+    url = address(postgres_server(certificate=certificate))
     profile = tmp_path / "coverage"
     go(
         *("go", "test", f"-coverprofile={profile}", "-covermode=atomic"),

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"migrate/internal/run"
@@ -8,5 +10,9 @@ import (
 )
 
 func newPlan(outside terminal.Terminal) *cobra.Command {
-	return operation(outside, "plan", "Print the SQL that up would run", (*run.Engine).Plan)
+	var asJSON bool
+	command := operation(outside, "plan", "Print the SQL that up would run, and the locks that it would take",
+		func(engine *run.Engine, ctx context.Context) error { return engine.Plan(ctx, asJSON) })
+	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return command
 }

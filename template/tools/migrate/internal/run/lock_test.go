@@ -38,7 +38,7 @@ func TestNothingToDoNeedsNoLock(t *testing.T) {
 	s.hold()
 	t.Setenv("MIGRATION_LOCK_TIMEOUT", "0")
 	s.must((*Engine).Up)
-	s.must((*Engine).Plan)
+	s.must(showPlan)
 	s.must(status(StatusOptions{}))
 }
 

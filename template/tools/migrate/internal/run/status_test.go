@@ -76,8 +76,9 @@ func TestPlanIsTheSQLOfWhatIsPending(t *testing.T) {
 	s := three(t)
 	s.must(to("2"))
 	s.write("migrations/00004_index.sql", indexA)
-	out, _ := s.must((*Engine).Plan)
-	want := "-- 00003_c.sql\nCREATE TABLE c (id int);\n\n-- 00004_index.sql (NO TRANSACTION)\nCREATE INDEX CONCURRENTLY a_id ON a (id);\n\n"
+	out, _ := s.must(showPlan)
+	want := "-- 00003_c.sql\nCREATE TABLE c (id int);\n\n-- 00004_index.sql (NO TRANSACTION)\n" +
+		"-- lock: a SHARE UPDATE EXCLUSIVE, which blocks other changes of the schema, and VACUUM\nCREATE INDEX CONCURRENTLY a_id ON a (id);\n\n"
 	if out != want {
 		t.Errorf("%q", out)
 	}

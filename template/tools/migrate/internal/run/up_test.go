@@ -87,7 +87,7 @@ func TestAMissingFileIsRefused(t *testing.T) {
 	s := newService(t, map[string]string{"migrations/00001_a.sql": createA, "migrations/00002_b.sql": createB})
 	s.must((*Engine).Up)
 	s.remove("migrations/00001_a.sql")
-	for _, operation := range []func(*Engine, context.Context) error{(*Engine).Up, (*Engine).Down, (*Engine).Redo, (*Engine).Plan} {
+	for _, operation := range []func(*Engine, context.Context) error{(*Engine).Up, (*Engine).Down, (*Engine).Redo, showPlan} {
 		s.refuses(operation, failure.CodeHistoryMismatch, "version 00001")
 	}
 	s.expectVersions("0 1 2")
