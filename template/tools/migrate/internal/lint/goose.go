@@ -9,9 +9,7 @@ import (
 
 var (
 	createsConcurrently = regexp.MustCompile(`(?i)^CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+("[^"]+"|[\w.]+)`)
-	outsideOnly         = regexp.MustCompile(`(?i)^(?:(?:CREATE\s+(?:UNIQUE\s+)?INDEX|DROP\s+INDEX|REINDEX\b[^;]*?)\s+\(?CONCURRENTLY\b|` +
-		`ALTER\s+TABLE\b[^;]*\bDETACH\s+PARTITION\b[^;]*\bCONCURRENTLY\b|VACUUM\b|(?:CREATE|DROP)\s+(?:DATABASE|TABLESPACE)\b|ALTER\s+SYSTEM\b)`)
-	leadingComments = regexp.MustCompile(`^(?:\s+|--[^\n]*\n|/\*(?s:.*?)\*/)+`)
+	leadingComments     = regexp.MustCompile(`^(?:\s+|--[^\n]*\n|/\*(?s:.*?)\*/)+`)
 )
 
 // OutsideTransaction is the engine's own rule: squawk does not object where the statement is the only one of its file.
@@ -30,8 +28,8 @@ func judge(source migration.Source, reported []Finding) []Finding {
 		return findings
 	}
 	for _, statement := range source.Statements {
-		sql, line := withoutComments(statement)
-		if outsideOnly.MatchString(sql) {
+		if statement.OutsideOnly() {
+			_, line := withoutComments(statement)
 			findings = append(findings, Finding{
 				File: source.Path, Line: line, Column: 1, Level: "error", Rule: OutsideTransaction,
 				Message: "PostgreSQL refuses this statement inside a transaction.",

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+
+	"migrate/internal/migration"
 )
 
 // Lock is a lock that somebody may have to wait for.
@@ -96,7 +98,7 @@ func (e *Expectation) add(relation string, ofIndex bool, mode Mode) {
 }
 
 func (e *Expectation) alter(table, actions string) {
-	for _, action := range split(actions, ',') {
+	for _, action := range migration.Split(actions, ',') {
 		for _, known := range alterations() {
 			if known.written.MatchString(action) {
 				e.add(table, false, known.mode)
@@ -146,34 +148,3 @@ func (e *Expectation) read(text string) {
 		e.Unknown = "the statement is not among those whose locks are known"
 	}
 }
-
-// split cuts at a separator outside parentheses.
-func split(text string, separator rune) []string {
-	var parts []string
-	depth, quoted, start := 0, false, 0
-	for position, r := range text {
-		switch {
-		case r == '"':
-			quoted = !quoted
-		case quoted:
-		case r == '(':
-			depth++
-		case r == ')':
-			depth--
-		case r == separator && depth == 0:
-			parts = append(parts, strings.TrimSpace(text[start:position]))
-			start = position + 1
-		}
-	}
-	return append(parts, strings.TrimSpace(text[start:]))
-}
-
-// Statements cuts text that goose sends at once into its statements.
-func Statements(text string) []string {
-	if atomicBody().MatchString(text) {
-		return []string{text}
-	}
-	return split(text, ';')
-}
-
-var atomicBody = later(`CREATE\b.*\bBEGIN ATOMIC\b`)

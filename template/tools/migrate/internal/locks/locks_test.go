@@ -55,17 +55,6 @@ func TestWhatAFileHasCreatedIsNobodyElses(t *testing.T) {
 	}
 }
 
-func TestSeveralStatementsAreCutApart(t *testing.T) {
-	for text, want := range map[string]int{
-		`CREATE TABLE a (b int); ALTER TABLE "x;y" ADD c int`:                               2,
-		"CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT 2; END": 1,
-	} {
-		if got := Statements(text); len(got) != want {
-			t.Errorf("%s: %q", text, got)
-		}
-	}
-}
-
 func TestStrength(t *testing.T) {
 	for position, mode := range byStrength {
 		if mode.Blocks() == "" || position > 0 && !mode.StrongerThan(byStrength[position-1]) || mode.StrongerThan(mode) || !mode.StrongerThan("") {

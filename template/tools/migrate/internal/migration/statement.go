@@ -2,6 +2,7 @@ package migration
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +20,36 @@ func (s Statement) Plain() string {
 	return strings.Join(strings.Fields(strings.TrimRight(strings.TrimSpace(text), "; \n\t")), " ")
 }
 
+// Parts are the statements in what goose sends at once, in the form of Plain: several where a block holds several.
+func (s Statement) Parts() []string {
+	text := s.Plain()
+	if atomicBody.MatchString(text) {
+		return []string{text}
+	}
+	return Split(text, ';')
+}
+
+// Split cuts a statement in the form of Plain at a separator outside parentheses.
+func Split(text string, separator rune) []string {
+	var parts []string
+	depth, quoted, start := 0, false, 0
+	for position, r := range text {
+		switch {
+		case r == '"':
+			quoted = !quoted
+		case quoted:
+		case r == '(':
+			depth++
+		case r == ')':
+			depth--
+		case r == separator && depth == 0:
+			parts = append(parts, strings.TrimSpace(text[start:position]))
+			start = position + 1
+		}
+	}
+	return append(parts, strings.TrimSpace(text[start:]))
+}
+
 const (
 	name      = `("(?:[^"]|"")+"|[\p{L}_][\p{L}\p{N}_$]*)`
 	qualified = `((?:` + name + `\s*\.\s*)?` + name + `)`
@@ -26,6 +57,36 @@ const (
 
 func pattern(text string) *regexp.Regexp {
 	return regexp.MustCompile(`(?is)^` + strings.ReplaceAll(text, " ", `\s+`))
+}
+
+var (
+	// A function's body may be statements instead of a string.
+	atomicBody  = pattern(`CREATE\b.*\bBEGIN ATOMIC\b`)
+	outsideOnly = pattern(`(?:(?:CREATE (?:UNIQUE )?INDEX|DROP INDEX|REINDEX\b.*?) \(?CONCURRENTLY\b|` +
+		`ALTER TABLE\b.*\bDETACH PARTITION\b.*\bCONCURRENTLY\b|VACUUM\b|(?:CREATE|DROP) (?:DATABASE|TABLESPACE)\b|ALTER SYSTEM\b|DISCARD ALL\b)`)
+	controlsTransaction = pattern(`(?:BEGIN|START TRANSACTION|COMMIT|END|ABORT|ROLLBACK|PREPARE TRANSACTION)\b`)
+	toSavepoint         = pattern(`ROLLBACK (?:WORK |TRANSACTION )?TO\b`)
+)
+
+// Without one of these words a statement is neither of the two below: most need no closer look, which takes its time.
+var outsideWords = []string{"CONCURRENTLY", "VACUUM", "DATABASE", "TABLESPACE", "SYSTEM", "DISCARD"}
+var controlWords = []string{"BEGIN", "START", "COMMIT", "END", "ABORT", "ROLLBACK", "PREPARE"}
+
+func (s Statement) mentions(words []string) bool {
+	text := strings.ToUpper(s.Text)
+	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(text, word) })
+}
+
+// OutsideOnly tells that PostgreSQL refuses the statement inside a transaction.
+func (s Statement) OutsideOnly() bool {
+	return s.mentions(outsideWords) && slices.ContainsFunc(s.Parts(), outsideOnly.MatchString)
+}
+
+// ControlsTransaction tells that the statement begins or ends a transaction by itself.
+func (s Statement) ControlsTransaction() bool {
+	return s.mentions(controlWords) && slices.ContainsFunc(s.Parts(), func(text string) bool {
+		return controlsTransaction.MatchString(text) && !toSavepoint.MatchString(text)
+	})
 }
 
 // Index is an index that a statement builds without blocking writes: when it fails, an INVALID index stays.

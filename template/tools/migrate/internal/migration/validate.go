@@ -32,10 +32,7 @@ func (d Directory) validateFile(m Migration) error {
 		return failure.Refused("%s has no '-- +goose Down' line: add it with what undoes the change, "+
 			"or with a comment that says why nothing can", filepath.Join(d.Path, m.File))
 	}
-	if script.NoTransaction {
-		return d.checkNoTransaction(m, script.Down)
-	}
-	return nil
+	return d.checkSection(m, script.NoTransaction, script.Down)
 }
 
 // CheckUp refuses a migration that cannot be applied, before anything is.
@@ -48,10 +45,7 @@ func (d Directory) CheckUp(m Migration) error {
 		return failure.Refused("%s has no statement in its Up section: it would be recorded as applied and do nothing: "+
 			"write the change, or remove the file", filepath.Join(d.Path, m.File))
 	}
-	if script.NoTransaction {
-		return d.checkNoTransaction(m, script.Up)
-	}
-	return nil
+	return d.checkSection(m, script.NoTransaction, script.Up)
 }
 
 // CheckDown refuses a migration that cannot be undone: goose would forget that it is applied and leave its objects.
@@ -64,8 +58,24 @@ func (d Directory) CheckDown(m Migration) error {
 		return failure.Refused("%s has no statement in its Down section and cannot be rolled back: "+
 			"undo its change with a new migration (make migrate-create)", filepath.Join(d.Path, m.File))
 	}
-	if script.NoTransaction {
-		return d.checkNoTransaction(m, script.Down)
+	return d.checkSection(m, script.NoTransaction, script.Down)
+}
+
+// checkSection refuses what a transaction, or the lack of one, does not go with.
+func (d Directory) checkSection(m Migration, noTransaction bool, statements []Statement) error {
+	if noTransaction {
+		return d.checkNoTransaction(m, statements)
+	}
+	file := filepath.Join(d.Path, m.File)
+	for _, statement := range statements {
+		if statement.OutsideOnly() {
+			return failure.At(file, statement.Line, failure.Refused("%s line %d holds a statement that PostgreSQL refuses inside a transaction: "+
+				"give it a file of its own that begins with '-- +goose NO TRANSACTION'", file, statement.Line))
+		}
+		if statement.ControlsTransaction() {
+			return failure.At(file, statement.Line, failure.Refused("%s line %d begins or ends a transaction, and the file has one already, "+
+				"which has to end with its line in the version table: remove BEGIN and COMMIT", file, statement.Line))
+		}
 	}
 	return nil
 }

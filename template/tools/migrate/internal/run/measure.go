@@ -121,7 +121,7 @@ func expected(statements []migration.Statement) []locks.Lock {
 	found := []locks.Lock{}
 	created := map[string]bool{}
 	for _, statement := range statements {
-		for _, text := range locks.Statements(statement.Plain()) {
+		for _, text := range statement.Parts() {
 			for _, lock := range locks.Expect(text, created).Locks {
 				position := slices.IndexFunc(found, func(known locks.Lock) bool {
 					return known.Relation == lock.Relation && known.OfIndex == lock.OfIndex

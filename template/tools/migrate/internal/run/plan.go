@@ -77,7 +77,7 @@ func plan(directory migration.Directory, step migration.Migration) (planMigratio
 	created := map[string]bool{}
 	for _, statement := range script.Up {
 		found := planStatement{Line: statement.Line, SQL: statement.Text, Locks: []planLock{}}
-		for _, text := range locks.Statements(statement.Plain()) {
+		for _, text := range statement.Parts() {
 			expectation := locks.Expect(text, created)
 			for _, lock := range expectation.Locks {
 				found.Locks = append(found.Locks, planLock{lock, lock.Mode.Blocks()})

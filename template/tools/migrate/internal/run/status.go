@@ -61,10 +61,18 @@ func (e *Engine) Status(ctx context.Context, options StatusOptions) error {
 	if err := current.check(); err != nil {
 		return err
 	}
-	if options.ExitCode && document.Pending > 0 {
-		return failure.Pending("%s pending in %s: run make migrate-up", count(document.Pending), document.Database)
+	if !options.ExitCode {
+		return nil
 	}
-	return nil
+	return pending(document.Pending, document.Database)
+}
+
+// pending is the failure of --exit-code.
+func pending(number int, database string) error {
+	if number == 0 {
+		return nil
+	}
+	return failure.Pending("%s pending in %s: run make migrate-up", count(number), database)
 }
 
 func (s *session) describe(current stream) statusDocument {

@@ -56,7 +56,7 @@ func TestStatusShowsAHistoryThatItRefuses(t *testing.T) {
 func TestVersionIsTheHighestApplied(t *testing.T) {
 	s := three(t)
 	version := func(asJSON bool) func(*Engine, context.Context) error {
-		return func(engine *Engine, ctx context.Context) error { return engine.Version(ctx, asJSON) }
+		return func(engine *Engine, ctx context.Context) error { return engine.Version(ctx, VersionOptions{JSON: asJSON}) }
 	}
 	if out, _ := s.must(version(false)); out != "00000\n" {
 		t.Error(out)
@@ -67,9 +67,19 @@ func TestVersionIsTheHighestApplied(t *testing.T) {
 	}
 	out, _ := s.must(version(true))
 	var document versionDocument
-	if err := json.Unmarshal([]byte(out), &document); err != nil || document != (versionDocument{s.Name, "test", 3}) {
+	if err := json.Unmarshal([]byte(out), &document); err != nil || document != (versionDocument{s.Name, "test", 3, 0}) {
 		t.Error(out, err)
 	}
+}
+
+func TestVersionTellsByItsExitCodeWhatIsPending(t *testing.T) {
+	s := three(t)
+	strict := func(engine *Engine, ctx context.Context) error { return engine.Version(ctx, VersionOptions{ExitCode: true}) }
+	s.refuses(strict, failure.CodePending, "3 migrations pending")
+	s.must((*Engine).Up)
+	s.must(strict)
+	s.write("migrations/00001_a.sql", createB)
+	s.refuses(strict, failure.CodeHistoryMismatch, "edited after it was applied")
 }
 
 func TestPlanIsTheSQLOfWhatIsPending(t *testing.T) {
