@@ -34,7 +34,7 @@ func (e *Engine) checkInto(ctx context.Context, options CheckOptions, result *ch
 	if err := target.Environment.CheckDisposable("check"); err != nil {
 		return err
 	}
-	steps, err := e.reversible()
+	directory, err := e.reversible()
 	if err != nil {
 		return err
 	}
@@ -59,27 +59,27 @@ func (e *Engine) checkInto(ctx context.Context, options CheckOptions, result *ch
 		}
 		err = cmp.Or(err, left)
 	}()
-	return e.check(ctx, databases, steps, result)
+	return e.check(ctx, databases, directory, result)
 }
 
 // reversible are all migrations, each of which can be applied and rolled back.
-func (e *Engine) reversible() ([]migration.Migration, error) {
+func (e *Engine) reversible() (migration.Directory, error) {
 	if err := e.checkFiles(); err != nil {
-		return nil, err
+		return migration.Directory{}, err
 	}
 	directory, err := migration.ReadDirectory(e.project.Migrations.Dir, e.project.Migrations.Naming)
 	if err != nil {
-		return nil, err
+		return migration.Directory{}, err
 	}
 	for _, step := range directory.Migrations {
 		if err := directory.CheckDown(step); err != nil {
-			return nil, err
+			return migration.Directory{}, err
 		}
 	}
-	return directory.Migrations, nil
+	return directory, nil
 }
 
-func (e *Engine) check(ctx context.Context, databases *scratches, steps []migration.Migration, result *checkResult) error {
+func (e *Engine) check(ctx context.Context, databases *scratches, directory migration.Directory, result *checkResult) error {
 	scratch, err := databases.create(ctx)
 	if err != nil {
 		return err
@@ -92,8 +92,8 @@ func (e *Engine) check(ctx context.Context, databases *scratches, steps []migrat
 	if err := session.QueryRowContext(ctx, "SHOW server_version").Scan(&result.Server); err != nil {
 		return session.unreadable(ctx, "server_version", err)
 	}
-	checking := &checker{session: session, result: result, say: e.report.Say}
-	if err := checking.rehearse(ctx, steps); err != nil {
+	checking := &checker{session: session, directory: directory, result: result, say: e.report.Say}
+	if err := checking.rehearse(ctx); err != nil {
 		return err
 	}
 	if err := checking.seedTwice(ctx); err != nil {
@@ -102,10 +102,10 @@ func (e *Engine) check(ctx context.Context, databases *scratches, steps []migrat
 	if err := checking.onTopOfBase(ctx, databases); err != nil {
 		return err
 	}
-	if err := checking.race(ctx, databases, len(steps)); err != nil {
+	if err := checking.race(ctx, databases); err != nil {
 		return err
 	}
-	e.report.Say("%s can be applied, rolled back and applied again", count(len(steps)))
+	e.report.Say("%s can be applied, rolled back and applied again", count(len(directory.Migrations)))
 	return nil
 }
 

@@ -32,7 +32,7 @@ WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted AND database 
 
 // measure applies a migration and reads, before it is committed, which locks it has taken of what was there before.
 func (c *checker) measure(ctx context.Context, step migration.Migration) (checkedMigration, error) {
-	script, err := migration.Directory{Path: c.engine.project.Migrations.Dir}.Script(step)
+	script, err := c.directory.Script(step)
 	if err != nil {
 		return checkedMigration{}, err
 	}

@@ -3,7 +3,6 @@ package run
 import (
 	"bytes"
 	"context"
-	"errors"
 	"math"
 	"sync"
 	"time"
@@ -34,7 +33,7 @@ const racePatience = 24 * time.Hour
 
 // race lets two runners loose on an empty database at the same moment, as two replicas of a service are: each migration
 // must run once, and the runner that comes second must find nothing left to do.
-func (c *checker) race(ctx context.Context, databases *scratches, migrations int) error {
+func (c *checker) race(ctx context.Context, databases *scratches) error {
 	scratch, err := databases.create(ctx)
 	if err != nil {
 		return err
@@ -75,10 +74,10 @@ func (c *checker) race(ctx context.Context, databases *scratches, migrations int
 			idle++
 		}
 	}
-	if err := errors.Join(problems...); err != nil {
+	if len(problems) > 0 {
 		return placed("two runners at once", problems[0])
 	}
-	return c.judge(ctx, scratch, migrations, idle)
+	return c.judge(ctx, scratch, idle)
 }
 
 func (e *Engine) upPatiently(ctx context.Context, target connection.Target) error {
@@ -93,13 +92,13 @@ func (e *Engine) upPatiently(ctx context.Context, target connection.Target) erro
 }
 
 // judge counts how often each migration ran.
-func (c *checker) judge(ctx context.Context, scratch connection.Target, migrations, idle int) error {
+func (c *checker) judge(ctx context.Context, scratch connection.Target, idle int) error {
 	session, err := c.engine.openTarget(ctx, scratch)
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	table := c.engine.project.Migrations.Table
+	table, migrations := c.engine.project.Migrations.Table, len(c.directory.Migrations)
 	var rows, versions int
 	if err := session.QueryRowContext(ctx, "SELECT count(*), count(DISTINCT version_id) FROM "+table+" WHERE version_id > 0").Scan(&rows, &versions); err != nil {
 		return session.unreadable(ctx, table, err)

@@ -13,15 +13,17 @@ import (
 // checker walks through the migrations and compares the schema after each step with what it has to be.
 type checker struct {
 	*session
-	result *checkResult
-	say    func(format string, values ...any)
+	directory migration.Directory
+	result    *checkResult
+	say       func(format string, values ...any)
 	// schemas[n] is the schema with the first n migrations applied.
 	schemas []schema.Schema
 }
 
 // rehearse applies the migrations one by one, each with its Down and once more, then takes all of them back, and
 // applies all of them again.
-func (c *checker) rehearse(ctx context.Context, steps []migration.Migration) error {
+func (c *checker) rehearse(ctx context.Context) error {
+	steps := c.directory.Migrations
 	empty, err := c.schema(ctx)
 	if err != nil {
 		return err

@@ -56,7 +56,9 @@ func TestStatusShowsAHistoryThatItRefuses(t *testing.T) {
 func TestVersionIsTheHighestApplied(t *testing.T) {
 	s := three(t)
 	version := func(asJSON bool) func(*Engine, context.Context) error {
-		return func(engine *Engine, ctx context.Context) error { return engine.Version(ctx, VersionOptions{JSON: asJSON}) }
+		return func(engine *Engine, ctx context.Context) error {
+			return engine.Version(ctx, VersionOptions{JSON: asJSON})
+		}
 	}
 	if out, _ := s.must(version(false)); out != "00000\n" {
 		t.Error(out)
@@ -74,7 +76,9 @@ func TestVersionIsTheHighestApplied(t *testing.T) {
 
 func TestVersionTellsByItsExitCodeWhatIsPending(t *testing.T) {
 	s := three(t)
-	strict := func(engine *Engine, ctx context.Context) error { return engine.Version(ctx, VersionOptions{ExitCode: true}) }
+	strict := func(engine *Engine, ctx context.Context) error {
+		return engine.Version(ctx, VersionOptions{ExitCode: true})
+	}
 	s.refuses(strict, failure.CodePending, "3 migrations pending")
 	s.must((*Engine).Up)
 	s.must(strict)
