@@ -1,0 +1,1 @@
+"""`avion-template`: for people who keep many generated services current."""
