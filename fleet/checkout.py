@@ -13,7 +13,8 @@ from packaging.version import InvalidVersion, Version
 ANSWERS = ".copier-answers.yml"
 SHORT = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 
-# What the template owns, as git's pathspecs. Everything else in a service is created once, or never was the template's.
+# What the template owns, as patterns of .gitignore and of git's :(glob). Everything else in a service is created once,
+# or never was the template's.
 OWNED = (
     ".goose.yml",
     ".env.example",
@@ -21,13 +22,13 @@ OWNED = (
     "migrations.Dockerfile",
     "migrations.Dockerfile.dockerignore",
     "migrations.mk",
-    "tools/migrate",
+    "tools/migrate/**",
     "scripts/migration-*",
     "docs/migration-*.md",
     ".github/workflows/*-migration.yml",
     ".github/workflows/migrations.yml",
-    "k8s/migrations/*",
-    "monitoring/*-migration-*",
+    "k8s/migrations/**",
+    "monitoring/**/*-migration-*",
 )
 
 
@@ -82,7 +83,8 @@ class Checkout:
         last = self.git("log", "-1", "--format=%H", "--", ANSWERS).strip()
         if not last:
             raise RefusedError(f"{self.folder} has never committed {ANSWERS}: commit the service first.")
-        return self.git("diff", "--name-only", "--relative", "-z", last, "--", *OWNED).split("\0")[:-1]
+        owned = (f":(glob){pattern}" for pattern in OWNED)
+        return self.git("diff", "--name-only", "--relative", "-z", last, "--", *owned).split("\0")[:-1]
 
 
 def git(*arguments: str | Path, cwd: Path, **variables: str) -> str:
