@@ -1,5 +1,8 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench lock clean tools tools-test
+.PHONY: help demo test lint bench lock release clean tools tools-test
+
+# What is typed after `make` reaches a recipe as a variable of its environment.
+export VERSION
 
 install := sh tests/toolchain/python.sh tests/toolchain/install.py
 bin := $(CURDIR)/.tools/venv/bin
@@ -27,6 +30,9 @@ bench: tools-test ## Compare copying with Copier's floor, and migrating with pla
 
 lock: tools-test ## Lock the newest versions of the Python and npm packages, without download addresses
 	@"$(bin)/python" -m tests.toolchain.lock
+
+release: tools-test ## Make the tip of main a release: VERSION=
+	@"$(bin)/python" -m release "$$VERSION"
 
 clean: ## Remove what was installed into .tools
 	rm -rf .tools
