@@ -286,3 +286,12 @@ def test_everything_is_in_the_namespace_of_the_answer(generate, answers):
     service = generate(**answers)
     for document in (job(service), *access(service).values()):
         assert document["metadata"]["namespace"] == answers["kubernetes_namespace"]
+
+
+def test_pushgateway_is_an_optional_key_of_the_services_config_map(generate):
+    (entry,) = [each for each in container(generate())["env"] if each["name"] == "MIGRATION_PUSHGATEWAY_URL"]
+    assert entry["valueFrom"]["configMapKeyRef"] == {
+        "name": "avion-auth-config",
+        "key": "pushgateway.url",
+        "optional": True,
+    }

@@ -8,5 +8,5 @@ import (
 )
 
 func newDown(outside terminal.Terminal) *cobra.Command {
-	return operation(outside, "down", "Roll back the migration that was applied last", (*run.Engine).Down)
+	return operation(outside, "down", "Roll back the migration that was applied last", measured((*run.Engine).Down))
 }

@@ -8,5 +8,5 @@ import (
 )
 
 func newRedo(outside terminal.Terminal) *cobra.Command {
-	return operation(outside, "redo", "Roll back the migration that was applied last and apply it again", (*run.Engine).Redo)
+	return operation(outside, "redo", "Roll back the migration that was applied last and apply it again", measured((*run.Engine).Redo))
 }

@@ -66,6 +66,13 @@ func operation(outside terminal.Terminal, name, short string, do func(*run.Engin
 	}
 }
 
+// measured makes an operation on the database leave its metrics behind.
+func measured(do func(*run.Engine, context.Context) error) func(*run.Engine, context.Context) error {
+	return func(engine *run.Engine, ctx context.Context) error {
+		return engine.Measured(ctx, func(ctx context.Context) error { return do(engine, ctx) })
+	}
+}
+
 // version names the versions that decide what the program does.
 func version() string {
 	build, _ := debug.ReadBuildInfo()

@@ -8,5 +8,5 @@ import (
 )
 
 func newSeed(outside terminal.Terminal) *cobra.Command {
-	return operation(outside, "seed", "Load test data (development and test only)", (*run.Engine).Seed)
+	return operation(outside, "seed", "Load test data (development and test only)", measured((*run.Engine).Seed))
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,7 +20,9 @@ func newTo(outside terminal.Terminal) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return engine.To(command.Context(), strings.Join(arguments, ""))
+			return engine.Measured(command.Context(), func(ctx context.Context) error {
+				return engine.To(ctx, strings.Join(arguments, ""))
+			})
 		},
 	}
 }

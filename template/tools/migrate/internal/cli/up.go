@@ -12,12 +12,12 @@ import (
 func newUp(outside terminal.Terminal) *cobra.Command {
 	var automatic bool
 	command := operation(outside, "up", "Apply every pending migration",
-		func(engine *run.Engine, ctx context.Context) error {
+		measured(func(engine *run.Engine, ctx context.Context) error {
 			if automatic {
 				return engine.UpIfAutomatic(ctx)
 			}
 			return engine.Up(ctx)
-		})
+		}))
 	command.Flags().BoolVar(&automatic, "auto", false, "apply only if MIGRATION_AUTO_RUN is true")
 	return command
 }

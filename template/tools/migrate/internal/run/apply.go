@@ -57,6 +57,7 @@ func (s *session) apply(ctx context.Context, in stream, steps []migration.Migrat
 		if err := applier.step(ctx, step); err != nil {
 			return s.failed(ctx, in, step, way, done, err)
 		}
+		in = in.measureStep(&s.engine.measured, step, way)
 		if way == up {
 			s.engine.report.Applied(step.File, time.Since(started))
 		} else {

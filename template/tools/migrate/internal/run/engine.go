@@ -7,6 +7,7 @@ import (
 
 	"migrate/internal/config"
 	"migrate/internal/connection"
+	"migrate/internal/metrics"
 	"migrate/internal/report"
 	"migrate/internal/terminal"
 )
@@ -19,6 +20,8 @@ type Engine struct {
 	report   report.Reporter
 	// lockPatience overrules MIGRATION_LOCK_TIMEOUT where it is not zero.
 	lockPatience time.Duration
+	// measured is what Measured leaves behind.
+	measured metrics.Run
 }
 
 // New reads .goose.yml and .env in the current folder.

@@ -172,13 +172,15 @@ func (s *session) readHistory(ctx context.Context, files history.Files) (stream,
 		return stream{}, err
 	}
 	rules := history.Rules{Table: which.Table, OutOfOrder: s.engine.project.OutOfOrder}
-	return stream{
+	current := stream{
 		Stream:     which,
 		files:      files,
 		directory:  files.Directory,
 		history:    known,
 		comparison: history.Compare(files, known, rules),
-	}, nil
+	}
+	current.measure(&s.engine.measured)
+	return current, nil
 }
 
 // readSeeds reads the folder and the version table of the seeds, which nothing holds to what they were.
