@@ -10,16 +10,21 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.toolchain import container, image
 from tests.toolchain.command import environment, run
 from tests.toolchain.postgres import Server
 from tests.toolchain.published import COPY, git_configuration, publish, tagged
 
 COPIES = 11
 MIGRATIONS = 41
+CONTAINERS = 41
 THOUSANDS = 9
 FILES = 1000
 SERVICE = "avion-auth"
 DATABASE, USER, PASSWORD = "avion_auth_db", "avion_auth", "bench"
+MEGABYTE = 1_000_000
+# What the project of distroless says that its static image and Alpine's have; neither can be pulled everywhere.
+PUBLISHED_BASES = (2 * MEGABYTE, 5 * MEGABYTE)
 
 
 def main() -> None:
@@ -70,7 +75,9 @@ def migrating(service: Path, server: Server) -> None:
         },
     }
     program = service.parent / "goose"
-    do("go", "build", "-o", program, "github.com/pressly/goose/v3/cmd/goose", cwd=service / "tools/migrate")
+    flags = ("-trimpath", "-ldflags=-s -w", "-o", program)
+    static = {"CGO_ENABLED": "0"}
+    do("go", "build", *flags, "github.com/pressly/goose/v3/cmd/goose", cwd=service / "tools/migrate", env=static)
 
     def make(target: str) -> None:
         do("make", target, cwd=service, env=environments["engine"])
@@ -94,6 +101,7 @@ def migrating(service: Path, server: Server) -> None:
         lambda: goose("up"),
     )
     compare("nothing to do: `migrate up`, against `goose up`", MIGRATIONS, lambda: engine("up"), lambda: goose("up"))
+    containers(service, program, environments)
     write_migrations(service / "migrations", FILES)
     up = f"{FILES:,} files: `migrate up`, against `goose up`"
     compare(up, THOUSANDS, lambda: engine("up"), lambda: goose("up"), before=empty)
@@ -102,6 +110,50 @@ def migrating(service: Path, server: Server) -> None:
     empty()
     megabytes = peak_memory("./tools/migrate/bin/migrate", "up", cwd=service, env=environments["engine"])
     print(f"{1:>9}  {megabytes:>6.0f} MB  {'':>9}  {'':>5}  {FILES:,} files: peak memory of `migrate up`", flush=True)
+
+
+def containers(service: Path, goose: Path, environments: dict[str, dict[str, str]]) -> None:
+    """Our image against the goose command line in one of its own, each as its user would build it."""
+    ours = image.build(service / "migrations.Dockerfile", Path(tempfile.mkdtemp(dir=service.parent)))
+    theirs = image.Stage(
+        Path(tempfile.mkdtemp(dir=service.parent)),
+        "alpine",
+        {},
+        folder="/app",
+        user="65532:65532",
+        entrypoint=["/usr/local/bin/goose"],
+        command=["up"],
+    )
+    theirs.root.chmod(0o755)
+    for source, target in ((goose, theirs.entrypoint[0]), (service / "migrations", "migrations")):
+        theirs.path(target).parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, theirs.path(target))
+    engine = ours.path(ours.entrypoint[0]).stat().st_size
+    compare_sizes("size of the program", engine, goose.stat().st_size)
+    sizes = (stage.size() + base for stage, base in zip((ours, theirs), PUBLISHED_BASES, strict=True))
+    compare_sizes("size of the image, unpacked: on distroless static, against goose on Alpine", *sizes)
+    if reason := container.missing():
+        print(f"{'':>9}  no containers are compared: {reason}")
+        return
+
+    def start(stage: image.Stage, variables: dict[str, str]) -> None:
+        started = container.start(stage, environment=variables)
+        _, said = started.communicate(timeout=60)
+        if started.returncode:
+            raise RuntimeError(said)
+
+    compare(
+        "container start to nothing to do: `migrate up`, against `goose up`",
+        CONTAINERS,
+        lambda: start(ours, environments["engine"]),
+        lambda: start(theirs, environments["goose"]),
+    )
+
+
+def compare_sizes(title: str, ours: int, theirs: int) -> None:
+    print(
+        f"{1:>9}  {ours / MEGABYTE:>6.1f} MB  {theirs / MEGABYTE:>6.1f} MB  {ours / theirs:>5.2f}  {title}", flush=True
+    )
 
 
 def write_migrations(folder: Path, count: int) -> None:

@@ -12,7 +12,7 @@ from tests.commands import documented
 from tests.covering import COVERING
 from tests.passwords import HOSTILE
 from tests.toolchain.command import run
-from tests.toolchain.install import go_program
+from tests.toolchain.install import compose
 
 MIGRATIONS, WHOLE = FILES = ("compose.migrations.yaml", "docker-compose.yml")
 ENGINE = "tools/migrate/bin/migrate"
@@ -21,7 +21,7 @@ PASSWORD = "only in the secret"
 
 
 def resolve(folder: Path, file: str, **environment: str):
-    return run(go_program("compose"), file, cwd=folder, env=environment)
+    return run(compose(), file, cwd=folder, env=environment)
 
 
 def config(folder: Path, file: str = WHOLE, **environment: str) -> dict:

@@ -60,18 +60,9 @@ def postgres(major: str) -> Path:
     return package / "native"
 
 
-def go_program(name: str) -> Path:
-    """A Go program of this repository that brings a module of its own, built at its first use."""
-    module = LOCKS / name
-    program = TOOLS / "go" / name / name
-
-    def build() -> None:
-        environment = {**os.environ, "PATH": search_path(), "GOTOOLCHAIN": "local"}
-        _run("go", "build", "-trimpath", "-o", program, ".", cwd=module, env=environment)
-
-    sources = [module / "go.mod", module / "go.sum", *sorted(module.glob("*.go")), ROOT / "requirements.txt"]
-    _once(f"the Go program {name}", program.parent / "installed", sources, build, str(TOOLS))
-    return program
+def compose() -> Path:
+    """The program that reads compose files by Compose's own code."""
+    return _install_go("compose", ".") / "compose"
 
 
 def promtool() -> Path:
@@ -144,7 +135,7 @@ def _install_go(name: str, *arguments: str) -> Path:
         environment = {**os.environ, "PATH": search_path(), "GOBIN": str(target), "GOTOOLCHAIN": "local"}
         _run("go", "install", *arguments, cwd=module, env=environment)
 
-    locks = [module / "go.mod", module / "go.sum", ROOT / "requirements.txt"]
+    locks = [module / "go.mod", module / "go.sum", *sorted(module.glob("*.go")), ROOT / "requirements.txt"]
     _once(f"the Go programs of {name}", target.parent / "installed", locks, build, str(TOOLS), *arguments)
     return target
 
