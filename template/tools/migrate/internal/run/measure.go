@@ -48,8 +48,12 @@ func (c *checker) measure(ctx context.Context, step migration.Migration) (checke
 		return err
 	}
 	defer func() { c.observe = nil }()
+	current, err := c.ready(ctx)
+	if err != nil {
+		return checkedMigration{}, err
+	}
 	started := time.Now()
-	if err := c.apply(ctx, step, up); err != nil {
+	if err := c.session.apply(ctx, current, []migration.Migration{step}, up); err != nil {
 		return checkedMigration{}, err
 	}
 	checked.Milliseconds = time.Since(started).Milliseconds()

@@ -80,14 +80,19 @@ func (c *checker) again(ctx context.Context, steps []migration.Migration, positi
 }
 
 func (c *checker) apply(ctx context.Context, step migration.Migration, way direction) error {
-	current, err := c.read(ctx)
+	current, err := c.ready(ctx)
 	if err != nil {
 		return err
 	}
-	if err := c.prepare(ctx, current); err != nil {
-		return err
-	}
 	return c.session.apply(ctx, current, []migration.Migration{step}, way)
+}
+
+func (c *checker) ready(ctx context.Context) (stream, error) {
+	current, err := c.read(ctx)
+	if err != nil {
+		return stream{}, err
+	}
+	return current, c.prepare(ctx, current)
 }
 
 // compare fails, with the difference, unless the schema is the one of the first applied migrations.

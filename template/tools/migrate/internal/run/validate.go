@@ -67,7 +67,11 @@ func (e *Engine) Validate(ctx context.Context, options ValidateOptions) error {
 		problems = append(problems, found...)
 	}
 	if len(problems) == 0 {
-		e.report.Say("%d files are valid", files)
+		compared := ""
+		if options.Base != "" {
+			compared = ", and go on from " + options.Base
+		}
+		e.report.Say("%d files are valid%s", files, compared)
 		return nil
 	}
 	if e.settings.Typed("GITHUB_ACTIONS") == "true" {
