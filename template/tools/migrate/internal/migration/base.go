@@ -42,7 +42,7 @@ func (d Directory) CompareWithBase(base Base, outOfOrder bool) ([]error, error) 
 		next = newest.Version + 1
 	}
 	for _, m := range d.Migrations {
-		if m.Version > newest.Version || base.has(m.File) || d.renamedFrom(base, here, m) != "" {
+		if m.Version > newest.Version || base.Has(m.File) || d.renamedFrom(base, here, m) != "" {
 			continue
 		}
 		file := filepath.Join(d.Path, m.File)
@@ -81,7 +81,8 @@ func (d Directory) changedSince(base Base, here map[string]string) []error {
 	return problems
 }
 
-func (b Base) has(file string) bool {
+// Has tells that the branch has the file, now or where the work left it.
+func (b Base) Has(file string) bool {
 	_, forked := b.Fork[file]
 	_, there := b.Tip[file]
 	return forked || there
@@ -91,7 +92,7 @@ func (b Base) has(file string) bool {
 func (d Directory) renamedTo(base Base, here map[string]string, name, checksum string) string {
 	version, _ := parseName(name)
 	for _, m := range d.Migrations {
-		if !base.has(m.File) && (here[m.File] == checksum || m.Version == version) {
+		if !base.Has(m.File) && (here[m.File] == checksum || m.Version == version) {
 			return m.File
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"migrate/internal/annotation"
 	"migrate/internal/config"
@@ -47,18 +48,20 @@ func (e *Engine) Validate(ctx context.Context, options ValidateOptions) error {
 		files += len(directory.Migrations)
 		problems = append(problems, migration.Validate(directory)...)
 	}
+	if options.Base != "" {
+		base, found, err := e.compareWithBase(ctx, options.Base, migrations)
+		if err != nil {
+			return err
+		}
+		problems = append(problems, found...)
+		// What is merged cannot be corrected any more, and has run somewhere.
+		directories[0].Migrations = slices.DeleteFunc(slices.Clone(migrations.Migrations), func(m migration.Migration) bool { return base.Has(m.File) })
+	}
 	broken, err := e.unparsable(ctx, directories)
 	if err != nil {
 		return err
 	}
 	problems = append(problems, broken...)
-	if options.Base != "" {
-		found, err := e.compareWithBase(ctx, options.Base, migrations)
-		if err != nil {
-			return err
-		}
-		problems = append(problems, found...)
-	}
 	if options.Database {
 		found, err := e.compareWithDatabase(ctx)
 		if err != nil {
@@ -106,26 +109,26 @@ func (e *Engine) unparsable(ctx context.Context, directories []migration.Directo
 }
 
 // compareWithBase holds the files against those of the branch that they are to be merged to.
-func (e *Engine) compareWithBase(ctx context.Context, name string, directory migration.Directory) ([]error, error) {
+func (e *Engine) compareWithBase(ctx context.Context, name string, directory migration.Directory) (migration.Base, []error, error) {
 	repository := git.Repository{}
 	found, err := repository.Base(ctx, name)
 	if err != nil {
-		return nil, err
+		return migration.Base{}, nil, err
 	}
 	fork, err := e.migrationsAt(ctx, repository, found.Fork)
 	if err != nil {
-		return nil, err
+		return migration.Base{}, nil, err
 	}
 	tip, err := e.migrationsAt(ctx, repository, found.Tip)
 	if err != nil {
-		return nil, err
+		return migration.Base{}, nil, err
 	}
 	base := migration.Base{Name: name, Fork: migration.ChecksumsOf(fork), Tip: migration.ChecksumsOf(tip)}
 	problems, err := directory.CompareWithBase(base, e.project.OutOfOrder)
 	if weaker := e.compareProduction(ctx, repository, found.Fork, name); weaker != nil {
 		problems = append(problems, failure.At(config.ProjectFile, 1, weaker))
 	}
-	return problems, err
+	return base, problems, err
 }
 
 // compareProduction finds rules for production that are weaker than those of the branch. A file that the branch does

@@ -131,6 +131,18 @@ func TestValidateReadsTheSQL(t *testing.T) {
 	}
 }
 
+func TestOnlyWhatCanStillBeCorrectedIsRead(t *testing.T) {
+	if _, err := exec.LookPath("squawk"); err != nil {
+		t.Skip("squawk is not on the PATH")
+	}
+	s := branched(t)
+	s.write("migrations/00003_merged.sql", "-- +goose Up\nSYNTAX OF TOMORROW;\n-- +goose Down\nSELECT 1;\n")
+	s.commit()
+	s.refuses(validateAgainst(""), failure.CodeRefused, "migrations/00003_merged.sql line 2 is no SQL")
+	s.refuses(validateAgainst("main"), failure.CodeRefused, "migrations/00003_merged.sql line 2 is no SQL")
+	s.must(validateAgainst("work"))
+}
+
 func TestWithoutSquawkValidateSaysWhatItDidNotDo(t *testing.T) {
 	s := newService(t, map[string]string{"migrations/00001_a.sql": "-- +goose Up\nSELEC 1;\n-- +goose Down\nSELECT 1;\n"})
 	t.Setenv("PATH", t.TempDir())
