@@ -12,10 +12,13 @@ from pathlib import Path
 
 from tests.toolchain import container, image
 from tests.toolchain.command import environment, run
+from tests.toolchain.install import ROOT
 from tests.toolchain.postgres import Server
-from tests.toolchain.published import COPY, git_configuration, publish, tagged
+from tests.toolchain.published import COPY, git, git_configuration, publish, tagged
 
 COPIES = 11
+UPDATES = 3
+SERVICES = 4
 MIGRATIONS = 41
 CONTAINERS = 41
 THOUSANDS = 9
@@ -31,6 +34,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="avion-bench-") as folder:
         print(f"{'median of':>9}  {'ours':>9}  {'theirs':>9}  {'ratio':>5}")
         copying(Path(folder))
+        updating(Path(folder))
         with Server("15") as server:
             migrating(Path(folder) / "generated" / SERVICE, server)
 
@@ -62,6 +66,42 @@ def floor(folder: Path, service: Path) -> Path:
 def copy(folder: Path, git: dict[str, str]) -> None:
     folder.mkdir()
     do(*COPY, SERVICE, cwd=folder, env=git)
+
+
+def updating(folder: Path) -> None:
+    template = folder / "releases"
+    git("clone", "--quiet", folder / "ours" / "avion-migration-template.git", template, cwd=folder)
+    changed = template / "template/migrations.mk"
+    changed.write_text(f"# The next release\n{changed.read_text()}")
+    git("commit", "--quiet", "--all", "--message", "Next release", cwd=template)
+    git("tag", "v9999.1.0", cwd=template)
+    variables = git_configuration(folder / "updates.gitconfig")
+    first = folder / "first" / SERVICE
+    do("copier", "copy", "--quiet", "--defaults", "--vcs-ref=v9999.0.0", template, first, cwd=folder, env=variables)
+    for command in (["init"], ["add", "--all"], ["commit", "--message", "Generate"]):
+        do("git", *command, cwd=first, env=variables)
+    services = [folder / "fleet" / str(number) / SERVICE for number in range(SERVICES)]
+
+    def generate() -> None:
+        shutil.rmtree(folder / "fleet", ignore_errors=True)
+        for service in services:
+            shutil.copytree(first, service)
+
+    def by_hand() -> None:
+        for service in services:
+            do("copier", "update", "--quiet", "--skip-answered", "--defaults", cwd=service, env=variables)
+
+    def by_the_fleet(workers: int) -> None:
+        do(sys.executable, "-m", "fleet", "update", f"--workers={workers}", *services, cwd=ROOT, env=variables)
+
+    for workers in (1, 2):
+        compare(
+            f"{SERVICES} services: `avion-template update --workers={workers}`, against `copier update` in each",
+            UPDATES,
+            lambda workers=workers: by_the_fleet(workers),
+            by_hand,
+            before=generate,
+        )
 
 
 def migrating(service: Path, server: Server) -> None:
