@@ -218,6 +218,12 @@ def test_bad_service_stops_the_pull_request(runners, repository):
     assert outcome.failed[0] == "test-migration: Check each migration"
 
 
+def test_mistake_is_shown_in_the_service_that_has_it(runners, repository):
+    outcome = runners.run(repository, repository.pull_request(migration(WITH_BLANK, "-- +goose Up\nSELECT 1;\n")))
+    assert outcome.failed[0] == "validate: Validate migration files"
+    assert f"::error file={WITH_BLANK}/migrations/00002_new.sql," in outcome.output
+
+
 def test_new_service_needs_no_edit_at_the_root(runners, repository, services):
     def add(root: Path) -> None:
         shutil.copytree(services / "avion-auth", root / "avion-drop")

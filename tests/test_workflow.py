@@ -202,6 +202,15 @@ def test_good_branch_passes_on_every_server(run_workflow):
         assert f"-- Dumped from database version {major.removeprefix('schema-postgres-')}." in schema
         assert "CREATE INDEX sessions_seen_at" in schema
         assert "OWNER" not in schema
+    for line in (
+        r"### Migration check: avion-auth \(PostgreSQL \d+\.\d+\)",
+        r"\| 00300_index_sessions.sql \| \d+ ms \| no \| .*sessions SHARE UPDATE EXCLUSIVE.*",
+        r"\| 00301_bio.sql \| \d+ ms \| yes \| accounts ACCESS EXCLUSIVE \| .*",
+        r"- up on top of HEAD\^",
+        r"- two runners at once",
+        r"- seeds, twice",
+    ):
+        assert len(re.findall(f"^{line}$", outcome.summary, re.MULTILINE)) == len(MAJORS), line
 
 
 def test_branch_without_migrations_passes(run_workflow):
@@ -256,7 +265,7 @@ BAD = {
     ),
     "concurrent index inside a transaction": (
         [write("migrations/00300_new.sql", INDEX.replace("-- +goose NO TRANSACTION\n", ""))],
-        "Lint new migrations",
+        "Validate migration files",
     ),
     "type that is nowhere": (
         [migration("CREATE TABLE devices (id bigint PRIMARY KEY, kind no_such_type);", "DROP TABLE devices;")],
@@ -288,6 +297,17 @@ BAD = {
         [write("migrations-seed/00003_new.sql", SEED.replace("alice", "bob").replace("ON CONFLICT DO NOTHING", ""))],
         "Run seed data",
     ),
+    "row that the base's test data has already": (
+        [migration("INSERT INTO accounts (name) VALUES ('alice');", "DELETE FROM accounts WHERE name = 'alice';")],
+        "Check each migration",
+    ),
+    "late file that works from empty only": (
+        [
+            replace(".goose.yml", "out_of_order: refuse", "out_of_order: allow"),
+            migration("UPDATE accounts SET nick = name WHERE nick IS NULL;", "SELECT 1;", "00150_new.sql"),
+        ],
+        "Check each migration",
+    ),
 }
 
 
@@ -296,3 +316,4 @@ def test_bad_branch_stops_at_the_step_that_is_there_for_it(run_workflow, edits, 
     outcome = run_workflow(*edits)
     job = "test-migration" if step in (*MANUAL, "Check each migration") else "validate"
     assert outcome.failed == [f"{job}: {step}", "gate: Fail unless the migrations passed"], outcome.output
+    assert ("**Failed** (exit code " in outcome.summary) == (step == "Check each migration")
