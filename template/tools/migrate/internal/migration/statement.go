@@ -4,20 +4,91 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
-// ignored is everything in a statement that cannot be one of its keywords or names: comments and strings.
-var ignored = regexp.MustCompile(`(?s)--[^\n]*|/\*.*?\*/|E?'(?:[^']|'')*'|\$(\w*)\$.*?\$(\w*)\$`)
-
-// Plain is the statement on one line, without comments and with every string emptied.
+// Plain is the statement on one line, without comments and with every string emptied: what is left are its keywords and
+// names.
 func (s Statement) Plain() string {
-	text := ignored.ReplaceAllStringFunc(s.Text, func(found string) string {
-		if strings.HasPrefix(found, "--") || strings.HasPrefix(found, "/*") {
-			return " "
+	var plain strings.Builder
+	text := s.Text
+	for position := 0; position < len(text); {
+		length, instead := token(text[position:], text[max(0, position-utf8.UTFMax):position])
+		plain.WriteString(instead)
+		position += length
+	}
+	return strings.Join(strings.Fields(strings.TrimRight(strings.TrimSpace(plain.String()), "; \n\t")), " ")
+}
+
+var (
+	wordEnd   = regexp.MustCompile(`[\p{L}\p{N}_$]$`)
+	dollarTag = regexp.MustCompile(`^\$(?:[\p{L}_][\p{L}\p{N}_]*)?\$`)
+)
+
+// token is the length of what a text begins with, and what stands for it. What comes before tells a string from the end
+// of a name.
+func token(text, before string) (int, string) {
+	switch {
+	case strings.HasPrefix(text, "--"):
+		return until(text, "\n", 2), " "
+	case strings.HasPrefix(text, "/*"):
+		return comment(text), " "
+	case text[0] == '\'':
+		return quotedLength(text, '\'', false), "''"
+	case len(text) > 1 && (text[0] == 'e' || text[0] == 'E') && text[1] == '\'' && !wordEnd.MatchString(before):
+		return 1 + quotedLength(text[1:], '\'', true), "''"
+	case text[0] == '"':
+		length := quotedLength(text, '"', false)
+		return length, text[:length]
+	case text[0] == '$' && !wordEnd.MatchString(before):
+		if tag := dollarTag.FindString(text); tag != "" {
+			return until(text, tag, len(tag)), "''"
 		}
-		return "''"
-	})
-	return strings.Join(strings.Fields(strings.TrimRight(strings.TrimSpace(text), "; \n\t")), " ")
+	}
+	return 1, text[:1]
+}
+
+// until is the length up to the end of a word that is looked for from an offset, or of everything.
+func until(text, word string, from int) int {
+	if position := strings.Index(text[from:], word); position >= 0 {
+		return from + position + len(word)
+	}
+	return len(text)
+}
+
+// comment is the length of a block comment; they nest.
+func comment(text string) int {
+	depth := 0
+	for position := 0; position+1 < len(text); position++ {
+		switch text[position : position+2] {
+		case "/*":
+			depth++
+			position++
+		case "*/":
+			depth--
+			position++
+			if depth == 0 {
+				return position + 1
+			}
+		}
+	}
+	return len(text)
+}
+
+// quotedLength is the length of a string or a quoted name; a doubled quote does not end it.
+func quotedLength(text string, quote byte, backslash bool) int {
+	for position := 1; position < len(text); position++ {
+		switch {
+		case backslash && text[position] == '\\':
+			position++
+		case text[position] != quote:
+		case position+1 < len(text) && text[position+1] == quote:
+			position++
+		default:
+			return position + 1
+		}
+	}
+	return len(text)
 }
 
 // Parts are the statements in what goose sends at once, in the form of Plain: several where a block holds several.

@@ -18,7 +18,7 @@ func TestAFileThatEndsItsOwnTransactionIsRefused(t *testing.T) {
 	for statement, refused := range map[string]bool{
 		"BEGIN;": true, "commit;": true, "START TRANSACTION;": true, "ROLLBACK;": true, "END;": true, "-- why\nABORT;": true, "PREPARE TRANSACTION 'x';": true,
 		"CREATE INDEX CONCURRENTLY i ON a (b);": true, "VACUUM a;": true, "DISCARD ALL;": true, "reindex (verbose)\nindex concurrently i;": true,
-		"ROLLBACK TO SAVEPOINT x;": false, "SAVEPOINT x;": false, "DO $$ BEGIN NULL; END $$;": false, "SELECT 'COMMIT';": false, "CREATE INDEX i ON a (b);": false,
+		"ROLLBACK TO SAVEPOINT x;": false, "SAVEPOINT x;": false, "DO $$ BEGIN NULL; END $$;": false, "SELECT 'COMMIT';": false, "DO $do$ BEGIN EXECUTE $q$ BEGIN x; END $q$; END $do$;": false, "CREATE INDEX i ON a (b);": false,
 		"-- +goose StatementBegin\nSELECT 1;\nCOMMIT;\nSELECT 2;\n-- +goose StatementEnd": true,
 	} {
 		for header, counts := range map[string]bool{"": true, "-- +goose NO TRANSACTION\n": false} {
@@ -30,6 +30,21 @@ func TestAFileThatEndsItsOwnTransactionIsRefused(t *testing.T) {
 					t.Errorf("%s: %v", content, problems)
 				}
 			}
+		}
+	}
+}
+
+func TestOnlyKeywordsAndNamesAreLeft(t *testing.T) {
+	for text, want := range map[string]string{
+		"SELECT 'it''s; -- no', E'\\'; COMMIT', e'x' -- why\n, \"a'b\" /* one /* two */ ; */ FROM t;": `SELECT '', '', '' , "a'b" FROM t`,
+		"DO $do$ BEGIN EXECUTE $q$ BEGIN x; END $q$; END $do$;":                                       "DO ''",
+		"SELECT a$1, $1, $$ it's $$ FROM \"T\"\"x\";":                                                 `SELECT a$1, $1, '' FROM "T""x"`,
+		"SELECT typee'x', ü'y', '\\';":                                                                `SELECT typee'', ü'', ''`,
+		"/* open":                                                                                     "",
+		"SELECT 'open":                                                                                "SELECT ''",
+	} {
+		if got := (Statement{Text: text}).Plain(); got != want {
+			t.Errorf("%s: %s, not %s", text, got, want)
 		}
 	}
 }
