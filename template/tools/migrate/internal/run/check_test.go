@@ -3,6 +3,7 @@ package run
 import (
 	"bytes"
 	"context"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,10 +12,10 @@ import (
 	"migrate/internal/terminal"
 )
 
-// scratches counts the throw-away databases that are left.
+// scratches counts the throw-away databases of the service that are left.
 func (s service) scratches() string {
 	s.t.Helper()
-	return s.Value(s.t, "SELECT count(*) FROM pg_database WHERE datname LIKE '%\\_check\\_%'")
+	return s.Value(s.t, "SELECT count(*) FROM pg_database WHERE starts_with(datname, '"+scratchPrefix(os.Getenv("DB_NAME"))+"')")
 }
 
 var milliseconds = regexp.MustCompile(`\d+ ms`)
