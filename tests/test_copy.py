@@ -45,6 +45,7 @@ PROMISED = [
     "migrations/00001_init_schema.sql",
     "monitoring/{name}-migration-alerts.yaml",
     "scripts/.gitkeep",
+    "scripts/migration-roles.sql",
     "tools/migrate/go.mod",
     "tools/migrate/go.sum",
     "tools/migrate/main.go",

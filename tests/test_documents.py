@@ -408,19 +408,3 @@ def test_queries_of_the_documents_run(migrating):
     assert len(queries) == 4
     for query in queries:
         migrating.database.query(query)
-
-
-def test_roles_of_the_guide_keep_the_application_from_changing_tables(migrating, postgres):
-    assert migrating.to("00001").returncode == 0
-    guide = read(migrating.folder)[GUIDE]
-    (roles,) = [sql for sql in fences(guide, "sql") if "CREATE ROLE" in sql]
-    postgres.execute(roles, migrating.database["DB_NAME"])
-    try:
-        allowed = "SELECT has_table_privilege('avion_auth_app', %s, %s)"
-        assert migrating.to("00101").returncode == 0
-        assert migrating.database.value(allowed, "accounts", "INSERT") is True
-        assert migrating.database.value(allowed, "goose_db_version", "SELECT") is True
-        assert migrating.database.value(allowed, "goose_db_version", "UPDATE") is False
-        assert migrating.database.value("SELECT has_schema_privilege('avion_auth_app', 'public', 'CREATE')") is False
-    finally:
-        postgres.execute("DROP OWNED BY avion_auth_app; DROP ROLE avion_auth_app;", migrating.database["DB_NAME"])

@@ -30,14 +30,13 @@ const (
 // mark yet.
 func Prepare(ctx context.Context, session *sql.DB, table, environment string) error {
 	return inTransaction(ctx, session, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS "+ChecksumTable(table)+createChecksumTable)
-		if err != nil {
+		if err := create(ctx, tx, ChecksumTable(table), createChecksumTable); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS "+MarkerTable(table)+createMarkerTable); err != nil {
+		if err := create(ctx, tx, MarkerTable(table), createMarkerTable); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, "INSERT INTO "+MarkerTable(table)+
+		_, err := tx.ExecContext(ctx, "INSERT INTO "+MarkerTable(table)+
 			" (environment) VALUES ($1) ON CONFLICT DO NOTHING", environment)
 		return err
 	})
@@ -90,6 +89,12 @@ var engine = func() string {
 	}
 	return "migrate"
 }()
+
+// create makes a table that nobody but the engine writes to.
+func create(ctx context.Context, tx *sql.Tx, table, columns string) error {
+	_, err := tx.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS "+table+columns+"; "+Protect(table))
+	return err
+}
 
 func inTransaction(ctx context.Context, session *sql.DB, do func(*sql.Tx) error) error {
 	tx, err := session.BeginTx(ctx, nil)

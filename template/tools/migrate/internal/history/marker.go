@@ -33,7 +33,7 @@ func ReadMarker(ctx context.Context, session *sql.DB, table string) (string, err
 // Mark writes the environment into the database.
 func Mark(ctx context.Context, session *sql.DB, table, environment string) error {
 	return inTransaction(ctx, session, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS "+MarkerTable(table)+createMarkerTable); err != nil {
+		if err := create(ctx, tx, MarkerTable(table), createMarkerTable); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, "INSERT INTO "+MarkerTable(table)+" (environment) VALUES ($1)"+

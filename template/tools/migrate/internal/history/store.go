@@ -52,6 +52,15 @@ func (r Repeatable) Insert(ctx context.Context, db database.DBTxConn, request da
 	return r.Store.Insert(ctx, db, request)
 }
 
+// CreateVersionTable makes goose's table, which only the engine writes to.
+func (s *Store) CreateVersionTable(ctx context.Context, db database.DBTxConn) error {
+	if err := s.Store.CreateVersionTable(ctx, db); err != nil {
+		return err
+	}
+	_, err := db.ExecContext(ctx, Protect(s.table))
+	return err
+}
+
 // TableExists spares goose a query to the catalog.
 func (s *Store) TableExists(context.Context, database.DBTxConn) (bool, error) { return s.exists, nil }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"migrate/internal/failure"
+	"migrate/internal/history"
 )
 
 const (
@@ -73,7 +74,7 @@ func (l *Lease) Acquire(ctx context.Context, session *sql.DB) error {
 // create makes the lock's table. Two runners that begin at once may both find it missing.
 func (l *Lease) create(ctx context.Context, session *sql.DB) error {
 	statement := "CREATE TABLE IF NOT EXISTS " + l.table() + " (id boolean PRIMARY KEY DEFAULT true CHECK (id), " +
-		"holder text NOT NULL, since timestamptz NOT NULL, expires timestamptz NOT NULL)"
+		"holder text NOT NULL, since timestamptz NOT NULL, expires timestamptz NOT NULL); " + history.Protect(l.table())
 	for attempt := 1; ; attempt++ {
 		_, err := session.ExecContext(ctx, statement)
 		if err == nil || attempt == 10 || !alreadyThere(err) {
