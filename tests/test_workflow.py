@@ -28,6 +28,8 @@ def test_name_triggers_and_steps_are_those_of_the_manual(generate):
     definition = workflow(generate())
     assert definition["name"] == "avion-auth Database Migration"
     assert definition["on"]["push"] == {"branches": ["main", "develop"]}
+    # A required check that does not run in a merge queue stops the queue.
+    assert set(definition["on"]) == {"push", "pull_request", "merge_group"}
     assert [
         step["name"] for step in definition["jobs"]["test-migration"]["steps"] if step.get("name") in MANUAL
     ] == MANUAL
@@ -258,6 +260,10 @@ BAD = {
     "update that left a conflict": (
         [write("docs/migration-guide.md", "<<<<<<< before\na\n=======\nb\n>>>>>>> after\n")],
         "Check the template's files",
+    ),
+    "clone that does not reach back to the base": (
+        [replace(".github/workflows/auth-migration.yml", "fetch-depth: 2 # as far as BASE", "fetch-depth: 1")],
+        "Validate migration files",
     ),
     "index that stops all writes": (
         [migration("CREATE INDEX sessions_seen_at ON sessions (seen_at);", "DROP INDEX sessions_seen_at;")],
