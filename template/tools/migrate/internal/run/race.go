@@ -17,6 +17,8 @@ type runner struct {
 	waiting chan struct{}
 	ended   chan error
 	tell    sync.Once
+	// writing guards heard: whoever watches the locks of a run speaks from a goroutine of its own.
+	writing sync.Mutex
 	heard   bytes.Buffer
 }
 
@@ -25,6 +27,8 @@ func (r *runner) Write(line []byte) (int, error) {
 	if bytes.HasPrefix(line, []byte("waiting up to")) {
 		r.tell.Do(func() { close(r.waiting) })
 	}
+	r.writing.Lock()
+	defer r.writing.Unlock()
 	return r.heard.Write(line)
 }
 
