@@ -55,7 +55,7 @@ def test_names_and_labels_are_those_of_the_manual(generate):
     assert rules["MigrationTakingTooLong"]["annotations"]["summary"] == "Migration taking too long for avion-auth"
 
 
-@pytest.mark.parametrize("labels", [{}, {"release": "on", "example.com/role": "1"}])
+@pytest.mark.parametrize("labels", [{}, {"release": "on", "example.com/role": "1", "empty": ""}])
 def test_rule_carries_the_labels_that_the_operator_selects_by(generate, labels):
     (file,) = generate(prometheus_rule_labels=labels).glob("monitoring/*-migration-alerts.yaml")
     assert yaml.safe_load(file.read_text())["metadata"].get("labels", {}) == labels

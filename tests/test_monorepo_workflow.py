@@ -142,7 +142,8 @@ def workflow(generate) -> dict:
 def test_root_gets_the_workflow_and_nothing_of_a_service(generate):
     root = generate("avion", layout="monorepo-root")
     files = {file.relative_to(root).as_posix() for file in root.rglob("*") if file.is_file()}
-    assert files == {".copier-answers.yml", SCRIPT, ".github/workflows/migrations.yml"}
+    dashboard = "monitoring/migrations-dashboard.json"
+    assert files == {".copier-answers.yml", SCRIPT, ".github/workflows/migrations.yml", dashboard}
 
 
 def test_steps_are_those_of_a_service_with_its_own_repository(generate, workflow):
