@@ -12,6 +12,7 @@ from copier import run_copy
 from jsonschema import Draft202012Validator, ValidationError
 
 from tests.covering import COVERING
+from tests.toolchain import install
 from tests.toolchain.command import run
 from tests.toolchain.install import LOCKS, ROOT
 
@@ -48,14 +49,39 @@ def lint_dockerfile(folder: Path) -> None:
         clean("hadolint", dockerfile, folder=folder)
 
 
+def rendered(manifest: Path) -> str:
+    text = manifest.read_text()
+    for placeholder, value in PLACEHOLDERS.items():
+        text = text.replace(placeholder, value)
+    return text
+
+
 def lint_kubernetes(folder: Path) -> None:
     for manifest in folder.glob("k8s/**/*.yaml"):
-        text = manifest.read_text()
-        for placeholder, value in PLACEHOLDERS.items():
-            text = text.replace(placeholder, value)
-        for document in yaml.safe_load_all(text):
+        for document in yaml.safe_load_all(rendered(manifest)):
             for version in NEWEST_KUBERNETES:
                 kubernetes_validate.validate(document, version, strict=True)
+
+
+def lint_pod_security(folder: Path) -> None:
+    for manifest in folder.glob("k8s/**/*-job.yaml"):
+        assert pod_security(rendered(manifest)) == []
+
+
+def pod_security(text: str) -> list[str]:
+    """What kube-apiserver's own evaluator has against the pod of a Job in a namespace that enforces `restricted`."""
+    job = json.dumps(yaml.safe_load(text))
+    result = run(install.kubernetes() / "pod-security", "restricted", cwd=ROOT, feed=job)
+    assert (result.returncode, result.stderr) in {(0, ""), (1, "")}, result.stderr
+    return result.stdout.splitlines()
+
+
+def lint_kube_score(folder: Path) -> None:
+    # Together, since kube-score looks for the network policy of a pod.
+    if manifests := sorted(folder.glob("k8s/**/*.yaml")):
+        text = "\n---\n".join(rendered(manifest) for manifest in manifests)
+        result = run(install.kube_score() / "kube-score", "score", "--output-format=ci", "-", cwd=folder, feed=text)
+        assert result.returncode == 0, result.stdout + result.stderr
 
 
 def lint_alerts(folder: Path) -> None:
@@ -104,6 +130,8 @@ LINTERS = [
     lint_compose,
     lint_dockerfile,
     lint_kubernetes,
+    lint_pod_security,
+    lint_kube_score,
     lint_alerts,
     lint_shell,
     lint_sql,
@@ -161,6 +189,12 @@ ALERTS = "monitoring/auth-migration-alerts.yaml"
         (lint_kubernetes, JOB, "backoffLimit: 3", "backofLimit: 3"),
         (lint_kubernetes, JOB, 'version: "${VERSION}"', "version: ${VERSION}"),
         (lint_kubernetes, JOB, "ttlSecondsAfterFinished: 604800", "ttlSecondsAfterFinished: 7d"),
+        (lint_pod_security, JOB, "runAsNonRoot: true", "runAsNonRoot: false"),
+        (lint_pod_security, JOB, "allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true"),
+        (lint_pod_security, JOB, "drop: [ALL]", "drop: [NET_RAW]"),
+        (lint_pod_security, JOB, "{type: RuntimeDefault}", "{type: Unconfined}"),
+        (lint_kube_score, JOB, "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false"),
+        (lint_kube_score, JOB, "name: avion-auth-migration\n        app", "name: other\n        app"),
         (lint_alerts, ALERTS, "for: 1m", "for: 1 minute"),
         (lint_alerts, ALERTS, "unless on (", "unless one ("),
         (lint_shell, "tools/migrate/build.sh", 'command -v "$go"', "command -v $go"),
@@ -196,3 +230,9 @@ def assert_found(folder: Path, lint, file: str, good: str, bad: str) -> None:
     (folder / file).write_text(text.replace(good, bad))
     with pytest.raises((AssertionError, ValidationError, kubernetes_validate.ValidationError, ValueError)):
         lint(folder)
+
+
+def test_pod_security_refuses_a_job_that_was_written_by_hand():
+    refused = pod_security((ROOT / "tests/manual_job.yaml").read_text())
+    for rule in ("allowPrivilegeEscalation", "unrestricted capabilities", "runAsNonRoot", "seccompProfile"):
+        assert [line for line in refused if rule in line], refused

@@ -75,6 +75,21 @@ def pushgateway() -> Path:
     return _install_go("pushgateway", "-ldflags=-s -w", "tool")
 
 
+def kubernetes() -> Path:
+    """The folder with helm, kubectl, and the evaluator of Pod Security."""
+    return _install_go("kubernetes", "-ldflags=-s -w", "tool", "./...")
+
+
+def kube_score() -> Path:
+    """The folder with kube-score, which needs an older API of Kubernetes."""
+    return _install_go("kube-score", "-ldflags=-s -w", "tool")
+
+
+def control_plane() -> Path:
+    """The folder with a whole Kubernetes cluster, except for what isolates containers: five minutes of two cores."""
+    return _install_go("cluster", "-ldflags=-s -w", "./...")
+
+
 def _install_python(requirements: str) -> None:
     lock = ROOT / requirements
     # A virtual environment records its own place and the interpreter that made it.
@@ -135,7 +150,8 @@ def _install_go(name: str, *arguments: str) -> Path:
         environment = {**os.environ, "PATH": search_path(), "GOBIN": str(target), "GOTOOLCHAIN": "local"}
         _run("go", "install", *arguments, cwd=module, env=environment)
 
-    locks = [module / "go.mod", module / "go.sum", *sorted(module.glob("*.go")), ROOT / "requirements.txt"]
+    sources = sorted([*module.glob("*.go"), *module.glob("*/*.go")])
+    locks = [module / "go.mod", module / "go.sum", *sources, ROOT / "requirements.txt"]
     _once(f"the Go programs of {name}", target.parent / "installed", locks, build, str(TOOLS), *arguments)
     return target
 
