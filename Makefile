@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench lock release clean tools tools-test
+.PHONY: help demo test test-cluster lint bench lock release clean tools tools-test
 
 # What is typed after `make` reaches a recipe as a variable of its environment.
 export VERSION
@@ -8,13 +8,16 @@ install := sh tests/toolchain/python.sh tests/toolchain/install.py
 bin := $(CURDIR)/.tools/venv/bin
 
 help: ## Show what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: tools ## Generate a service and migrate a real PostgreSQL, as its team would
 	@"$(bin)/python" -m demo
 
 test: lint ## Run everything: linters, then all tests
 	@"$(bin)/python" -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+
+test-cluster: tools-test ## Run the Job under a real Kubernetes API server and Job controller
+	@"$(bin)/python" -m pytest -m cluster $(ARGS)
 
 lint: tools-test ## Run the linters on this repository itself
 	@"$(bin)/ruff" check --quiet
