@@ -174,7 +174,7 @@ def test_a_container_is_one(containers, probe):
     pid, uid, gid, *rights = seen.split("\n")
     assert (pid, uid, gid) == ("1", "65532", "65532")
     assert [line.split("\t")[1] for line in rights if line] == ["0" * 16, "0" * 16, "0" * 16, "1"]
-    code, said = containers.run(probe, "touch /tmp/file")
+    code, said = containers.run(probe, "touch /tmp/avion-container")
     assert code
     assert "Read-only file system" in said
 
