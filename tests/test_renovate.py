@@ -1,7 +1,4 @@
-"""The Renovate preset finds what Copier writes, and the real Renovate does what docs/how-to/update-by-bot.md says.
-
-The real one is installed by `make test-renovate` only: it is half a gigabyte.
-"""
+"""The Renovate preset fits what Copier writes. Renovate itself is not installed for this: it is half a gigabyte."""
 
 from __future__ import annotations
 
