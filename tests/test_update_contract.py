@@ -37,7 +37,7 @@ OWN_FILE = "docs/own notes.md"
 # The service's edits in files that the template owns; a root of a monorepo has none of them.
 EDITS = {
     ".goose.yml": ("table: goose_db_version", "table: auth_version"),
-    "compose.migrations.yaml": ("\nservices:\n", "\n# Ours\nservices:\n"),
+    "compose.migrations.yaml": ("      interval: 5s\n", "      interval: 7s\n"),
 }
 DELETED = "CONTRIBUTING.md"
 DELETED_OWNED = ".env.example"
