@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cluster lint bench lock release clean tools tools-test
+.PHONY: help demo test test-cluster lint vulnerabilities bench lock release clean tools tools-test
 
 # What is typed after `make` reaches a recipe as a variable of its environment.
 export VERSION
@@ -27,6 +27,9 @@ lint: tools-test ## Run the linters on this repository itself
 	@.tools/go/bin/actionlint -shellcheck "$(bin)/shellcheck" .github/workflows/*.yml
 	@"$(bin)/zizmor" --quiet --offline --pedantic .github/workflows
 	@"$(bin)/pymarkdown" --config tests/pymarkdown.json scan --recurse README.md README.ja.md CHANGELOG.md docs
+
+vulnerabilities: tools-test ## Look the engine's dependencies up in Go's vulnerability database, online
+	@cd template/tools/migrate && PATH="$(bin):$$PATH" go tool -modfile=../../../tests/toolchain/govulncheck/go.mod govulncheck ./...
 
 bench: tools-test ## Compare copying with Copier's floor, and migrating with plain goose
 	@"$(bin)/python" -m bench
