@@ -8,6 +8,7 @@ from tests.conftest import Database
 ENGINE = "tools/migrate/bin/migrate"
 ENGINES_TABLES = {
     "goose_db_version",
+    "goose_db_version_backfill",
     "goose_db_version_checksum",
     "goose_db_version_environment",
     "goose_db_version_lock",
@@ -92,11 +93,16 @@ def assert_rows_are_the_apps(app: Login, table: str) -> None:
 @pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
 def test_the_app_reads_and_writes_rows_and_the_migrator_does_the_rest(postgres, service, logins, create_roles, migrate):
     folder, app, migrator = service("avion-auth"), logins["app"], logins["migrator"]
-    with (folder / ".goose.yml").open("a") as settings:
-        settings.write("lock: table\n")
     create_roles(folder)
     write(folder, 2, "first")
     migrate(folder, "up")
+    (folder / "migrations/backfill").mkdir()
+    (folder / "migrations/backfill/words.sql").write_text(
+        "-- backfill: table=first key=id\nUPDATE first SET word = 'd' WHERE id BETWEEN $1 AND $2;\n"
+    )
+    migrate(folder, "backfill", "words")
+    with (folder / ".goose.yml").open("a") as settings:
+        settings.write("lock: table\n")
     migrate(folder, "seed")
     write(folder, 3, "second")
     migrate(folder, "up")

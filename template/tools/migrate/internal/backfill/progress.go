@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"migrate/internal/history"
 )
 
 // State is where a job stands.
@@ -75,7 +77,7 @@ func ReadProgress(ctx context.Context, session *sql.DB, table string) (map[strin
 
 // begin writes the line of a job that starts from the beginning.
 func (r *Runner) begin(ctx context.Context) error {
-	if _, err := r.Session.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS "+r.Table+createTable); err != nil {
+	if _, err := r.Session.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS "+r.Table+createTable+"; "+history.Protect(r.Table)); err != nil {
 		return err
 	}
 	r.progress = Progress{State: Running, Checksum: r.Job.Checksum, BatchRows: firstBatch}
