@@ -119,6 +119,7 @@ def test_a_person_who_follows_the_page_adopts_a_service(existing, follow, engine
         "20240101120000_accounts.sql",
         "20240301080000_Sessions.sql",
     ]
+    assert not list((existing / "migrations-seed").glob("*.sql")), "the first seed needs the first migration"
 
     both = follow(look)
     for line in (
