@@ -86,10 +86,9 @@ func (p Pace) reason(before, now pressure, waited time.Duration) (string, time.D
 }
 
 // waitersQuery counts the sessions that wait for this one. Only sessions that wait at all are looked at: asking for
-// what blocks a session holds up the lock table.
+// what blocks a session holds up the lock table. pg_stat_activity would hide the waits of other roles.
 const waitersQuery = `
-WITH waiting AS MATERIALIZED (
-	SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database())
+WITH waiting AS MATERIALIZED (SELECT DISTINCT pid FROM pg_locks WHERE NOT granted)
 SELECT count(*) FROM waiting WHERE $1 = ANY (pg_blocking_pids(pid))`
 
 // watch looks once, in the middle of a batch, whether other sessions wait for it. What it returns waits for the answer.
@@ -99,8 +98,9 @@ func (r *Runner) watch(ctx context.Context) func() bool {
 	go func() {
 		var waiters int
 		if sleep(watching, r.Job.Pace.Batch/2) == nil {
-			// What cannot be found out is no reason to stop.
-			_ = r.Watcher.QueryRowContext(watching, waitersQuery, r.PID).Scan(&waiters)
+			// What cannot be found out is no reason to stop. The end of the batch does not cancel the query: pgx would
+			// close the session.
+			_ = r.Watcher.QueryRowContext(ctx, waitersQuery, r.PID).Scan(&waiters)
 		}
 		answer <- waiters > 0
 	}()

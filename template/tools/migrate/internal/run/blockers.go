@@ -60,7 +60,9 @@ func (s *session) blockers(ctx context.Context) string {
 		s.watcher = opened
 	}
 	rows, err := s.watcher.QueryContext(ctx, blockersQuery, s.pid)
-	if err != nil {
+	if err != nil { // pgx has closed a session whose query was cancelled; the next attempt opens another
+		s.watcher.Close()
+		s.watcher = nil
 		return ""
 	}
 	defer rows.Close()

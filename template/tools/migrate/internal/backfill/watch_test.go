@@ -1,0 +1,85 @@
+package backfill
+
+import (
+	"context"
+	"database/sql"
+	"net/url"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+
+	"migrate/internal/postgrestest"
+)
+
+// open opens one session as the database's owner, who is no superuser.
+func open(t *testing.T, database postgrestest.Database) (session *sql.DB, pid uint32) {
+	t.Helper()
+	address := url.URL{
+		Scheme: "postgres", User: url.UserPassword(database.User, database.Password), Path: database.Name,
+		RawQuery: url.Values{"host": {database.Host}, "port": {database.Port}, "sslmode": {"disable"}}.Encode(),
+	}
+	session, err := sql.Open("pgx", address.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { session.Close() })
+	session.SetMaxOpenConns(1)
+	return session, pidOf(t, session)
+}
+
+func pidOf(t *testing.T, session *sql.DB) (pid uint32) {
+	t.Helper()
+	if err := session.QueryRow("SELECT pg_backend_pid()").Scan(&pid); err != nil {
+		t.Fatal(err)
+	}
+	return pid
+}
+
+func TestTheSessionThatWatchesOutlivesABatchThatEndsWhileItLooks(t *testing.T) {
+	watcher, pid := open(t, postgrestest.New(t))
+	runner := Runner{Job: Job{Pace: Pace{Batch: 2 * time.Millisecond}}, Watcher: watcher}
+	for range 200 {
+		stop := runner.watch(context.Background())
+		time.Sleep(1200 * time.Microsecond)
+		stop()
+	}
+	if now := pidOf(t, watcher); now != pid {
+		t.Errorf("session %d watches, not %d", now, pid)
+	}
+}
+
+func TestSessionsOfOtherRolesThatWaitAreSeen(t *testing.T) {
+	database := postgrestest.New(t)
+	session, pid := open(t, database)
+	watcher, _ := open(t, database)
+	runner := Runner{Job: Job{Pace: Pace{Batch: time.Second}}, Watcher: watcher, PID: pid}
+	if _, err := session.Exec("CREATE TABLE accounts AS SELECT 1 AS id"); err != nil {
+		t.Fatal(err)
+	}
+	for _, waits := range []bool{false, true} {
+		batch, err := session.Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := batch.Exec("UPDATE accounts SET id = 1"); err != nil {
+			t.Fatal(err)
+		}
+		through := make(chan struct{})
+		go func() {
+			defer close(through)
+			if waits {
+				database.Execute(t, "UPDATE accounts SET id = 1")
+			}
+		}()
+		stop := runner.watch(context.Background())
+		time.Sleep(800 * time.Millisecond)
+		if stop() != waits {
+			t.Errorf("a session waits: %t, which the watcher does not see", waits)
+		}
+		if err := batch.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		<-through
+	}
+}
