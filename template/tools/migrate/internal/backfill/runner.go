@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -121,9 +122,7 @@ func (r *Runner) step(ctx context.Context) (ended bool, err error) {
 		return false, err
 	}
 	if rows.rows == 0 {
-		_, err := SetState(ctx, r.Session, r.Table, r.Job.Name, Running, Done)
-		r.progress.State, r.total = Done, r.progress.Scanned
-		return true, err
+		return true, r.finish(ctx)
 	}
 	took, waiters, err := r.applyPatiently(ctx, rows)
 	if err != nil || r.Watcher == nil {
@@ -135,6 +134,17 @@ func (r *Runner) step(ctx context.Context) (ended bool, err error) {
 		rest *= 2
 	}
 	return false, sleep(ctx, rest)
+}
+
+// finish ends a job, also one that somebody paused after its last batch: there is nothing left to go on with.
+func (r *Runner) finish(ctx context.Context) error {
+	for _, from := range []State{Running, Paused} {
+		if _, err := SetState(ctx, r.Session, r.Table, r.Job.Name, from, Done); err != nil {
+			return err
+		}
+	}
+	r.progress.State, r.total = Done, r.progress.Scanned
+	return nil
 }
 
 const (
@@ -167,6 +177,9 @@ func (r *Runner) applyPatiently(ctx context.Context, rows batch) (took time.Dura
 		}
 		if rows, err = r.next(ctx, r.progress.LastKey, clamp(int(rows.rows/2))); err != nil {
 			return 0, false, err
+		}
+		if rows.rows == 0 { // whoever held them has deleted them
+			return 0, false, nil
 		}
 	}
 	return 0, false, errors.New("unreachable")
@@ -209,7 +222,7 @@ func (r *Runner) explain(ctx context.Context, err error) error {
 		return err
 	case ctx.Err() != nil:
 		return failure.Pending("%s was interrupted after %d rows, which are kept: run it again to go on", r.Job.Name, r.progress.Scanned)
-	case errors.As(err, &server) && server.Code[:2] != "57":
+	case errors.As(err, &server) && !strings.HasPrefix(server.Code, "57P"): // which ends sessions
 		return failure.MigrationFailed("%s failed after %d rows, which are kept: %s (SQLSTATE %s): correct the cause and run it again",
 			r.Job.Name, r.progress.Scanned, server.Message, server.Code)
 	default:

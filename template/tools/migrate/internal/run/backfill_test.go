@@ -190,6 +190,12 @@ func TestABackfillComesBackToRowsThatSomebodyHolds(t *testing.T) {
 	}
 }
 
+func TestAStatementThatTakesTooLongIsNoLostConnection(t *testing.T) {
+	s := newBackfill(t, header+"UPDATE accounts SET screen_name = user_name FROM pg_sleep(5) WHERE id BETWEEN $1 AND $2;\n")
+	t.Setenv("MIGRATION_TIMEOUT", "1")
+	s.refuses(backfillOf("screen_names", BackfillOptions{DryRun: true}), failure.CodeMigrationFailed, "57014", "which are kept")
+}
+
 func TestADryRunLeavesNothing(t *testing.T) {
 	s := newBackfill(t, screenNames)
 	s.Execute(t, "ANALYZE accounts")
