@@ -90,6 +90,7 @@ func (e *Engine) openTarget(ctx context.Context, target connection.Target) (*ses
 	}
 	pid, err := backend(ctx, pool)
 	if err != nil {
+		pool.Close()
 		return nil, err
 	}
 	return &session{DB: pool, engine: e, target: target, pid: pid}, nil
