@@ -79,7 +79,12 @@ def test_literal_command_without_options_and_terminal_asks_nothing_of_defaults(c
 
 def test_message_after_copy_names_the_next_commands(copier_cli, tmp_path):
     result = copier_cli(["copy", "--defaults", "gh:org/avion-migration-template", "avion-auth"], cwd=tmp_path)
-    commands = ("cd avion-auth", "cp .env.example .env", "docker compose up --detach --wait postgres", "make migrate-up")
+    commands = (
+        "cd avion-auth",
+        "cp .env.example .env",
+        "docker compose up --detach --wait postgres",
+        "make migrate-up",
+    )
     for command in commands:
         assert command in result.stderr
 
