@@ -7,10 +7,9 @@ migrate_sources := $(addprefix tools/migrate/,build.sh go.mod go.sum) \
 squawk := tools/migrate/bin/squawk
 
 .PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
-	migrate-ping migrate-create migrate-validate migrate-lint migrate-check migrate-seed migrate-reset migrate-build \
-	migrate-template-check migrate-wire migrate-alerts-test \
-	migrate-backfill migrate-job \
-	migrate-docker-up migrate-docker-down migrate-docker-status
+	migrate-ping migrate-create migrate-validate migrate-lint migrate-check migrate-seed migrate-backfill migrate-reset \
+	migrate-job migrate-build migrate-template-check migrate-wire migrate-alerts-test migrate-docker-up \
+	migrate-docker-down migrate-docker-status
 
 # What is typed after `make` is text, not make syntax: DB_PASSWORD='pa$$word' arrives as it is, and nothing in NAME runs.
 $(foreach name,NAME BLOCK BASE VERSION BUILD_NUMBER JOB CONFIRM ENVIRONMENT \

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"migrate/internal/failure"
+	"migrate/internal/migration"
 )
 
 // Folder is where the jobs are, inside the folder of the migrations: goose does not look into it, and whatever carries
@@ -194,7 +195,7 @@ func bytesPerSecond(text string) (int64, error) {
 // checkStatement refuses a statement that could not tell its batch from the rest of the table.
 func (j *Job) checkStatement() error {
 	used := map[string]bool{}
-	for _, found := range parameter.FindAllStringSubmatch(j.Statement, -1) {
+	for _, found := range parameter.FindAllStringSubmatch(migration.Statement{Text: j.Statement}.Plain(), -1) {
 		used[found[1]] = true
 	}
 	for number := range 2 * len(j.Key) {

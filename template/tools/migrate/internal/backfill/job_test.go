@@ -35,6 +35,16 @@ func TestAJobSaysWhatItMovesAndHowFast(t *testing.T) {
 	}
 }
 
+func TestOnlyTheStatementItselfCounts(t *testing.T) {
+	header := "-- backfill: table=accounts key=id\n-- costs $5\n"
+	if _, err := read(t, "screen_name", header+update); err != nil {
+		t.Error(err)
+	}
+	if _, err := read(t, "screen_name", header+"-- id BETWEEN $1 AND $2\nUPDATE accounts SET screen_name = '$1 $2';\n"); err == nil {
+		t.Error("a comment and a string passed for the ends of a batch")
+	}
+}
+
 func TestLineEndingsAreNoEdit(t *testing.T) {
 	content := "-- backfill: table=accounts key=id\n" + update
 	unix, _ := read(t, "screen_name", content)
