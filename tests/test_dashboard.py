@@ -59,7 +59,7 @@ def grafana(run):
     """grafana(dashboard): what Grafana's own types have against a dashboard."""
 
     def grafana(dashboard: dict) -> str:
-        return run(install.go_program("dashboard"), cwd=Path("/"), feed=json.dumps(dashboard)).stderr
+        return run(install.dashboard(), cwd=Path("/"), feed=json.dumps(dashboard)).stderr
 
     return grafana
 

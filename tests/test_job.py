@@ -168,14 +168,15 @@ def test_database_url_comes_as_a_file_from_the_secret(generate):
     assert "secretKeyRef" not in manifest(service)
 
 
-def test_host_and_port_come_from_the_config_map_where_there_is_one(generate):
+def test_what_a_cluster_decides_comes_from_the_config_map_where_there_is_one(generate):
     references = {
         entry["name"]: entry["valueFrom"]["configMapKeyRef"]
         for entry in container(generate())["env"]
         if "valueFrom" in entry
     }
     config = {"name": "avion-auth-config", "optional": True}
-    assert references == {"DB_HOST": {**config, "key": "db.host"}, "DB_PORT": {**config, "key": "db.port"}}
+    keys = {"DB_HOST": "db.host", "DB_PORT": "db.port", "MIGRATION_PUSHGATEWAY_URL": "pushgateway.url"}
+    assert references == {name: {**config, "key": key} for name, key in keys.items()}
 
 
 @pytest.mark.parametrize(("mode", "root_cert"), [("verify-ca", "/etc/ssl/ca.crt"), ("verify-full", "/ca.crt")])

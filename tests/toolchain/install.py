@@ -75,6 +75,11 @@ def pushgateway() -> Path:
     return _install_go("pushgateway", "-ldflags=-s -w", "tool")
 
 
+def dashboard() -> Path:
+    """The program that reads dashboards by Grafana's own types."""
+    return _install_go("dashboard", ".") / "dashboard"
+
+
 def kubernetes() -> Path:
     """The folder with helm, kubectl, and the evaluator of Pod Security."""
     return _install_go("kubernetes", "-ldflags=-s -w", "tool", "./...")

@@ -97,7 +97,7 @@ func TestABackfillNeedsAKeyThatLeadsToEveryRowOnce(t *testing.T) {
 }
 
 func TestABackfillIsDoneByOneRunner(t *testing.T) {
-	s := newBackfill(t, slowly)
+	s := newBackfill(t, strings.Replace(slowly, "pg_sleep(0.02)", "pg_sleep(0.5)", 1))
 	t.Setenv("MIGRATION_LOCK_TIMEOUT", "0")
 	first := make(chan error)
 	go func() {
@@ -106,7 +106,10 @@ func TestABackfillIsDoneByOneRunner(t *testing.T) {
 	}()
 	s.await("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))")
 	s.refuses(backfillOf("screen_names", BackfillOptions{}), failure.CodeLocked, "another runner has held the lock")
-	if err := <-first; err != nil {
+	s.await("SELECT to_regclass('goose_db_version_backfill') IS NOT NULL")
+	s.await("SELECT EXISTS (SELECT FROM goose_db_version_backfill)")
+	s.must(backfillOf("screen_names", BackfillOptions{Pause: true}))
+	if err := <-first; failure.CodeOf(err) != failure.CodePending {
 		t.Error(err)
 	}
 }
