@@ -30,14 +30,18 @@ DANGEROUS = [
     ("ALTER TABLE a ALTER COLUMN b TYPE bigint;", "changing-column-type"),
     ("ALTER TABLE a ADD CONSTRAINT u UNIQUE (b);", "disallowed-unique-constraint"),
     ("ALTER TABLE a ADD PRIMARY KEY (b);", "adding-serial-primary-key-field"),
+    ("ALTER TABLE a ADD COLUMN b serial;", "prefer-identity"),
     ("ALTER TABLE a ADD CONSTRAINT e EXCLUDE USING gist (b WITH &&);", "constraint-missing-not-valid"),
     ("ALTER TABLE a RENAME COLUMN b TO c;", "renaming-column"),
     ("ALTER TABLE a RENAME TO b;", "renaming-table"),
+    ("ALTER SCHEMA a RENAME TO b;", "renaming-object"),
     ("ALTER TYPE mood RENAME VALUE 'sad' TO 'blue';", "renaming-object"),
     ("ALTER TABLE a DROP COLUMN b;", "ban-drop-column"),
     ("ALTER TABLE a ALTER COLUMN b DROP NOT NULL;", "ban-drop-not-null"),
     ("DROP TABLE a;", "ban-drop-table"),
     ("DROP DATABASE a;", "ban-drop-database"),
+    ("ALTER TABLE a DROP CONSTRAINT c;", "ban-drop-constraint"),
+    ("DROP TYPE mood;", "ban-drop-type"),
     ("TRUNCATE a CASCADE;", "ban-truncate-cascade"),
     (f"CREATE TABLE a ({KEY}, b timestamp);", "prefer-timestamp-tz"),
     (f"CREATE TABLE a ({KEY}, b varchar(20));", "prefer-text-field"),
@@ -46,6 +50,7 @@ DANGEROUS = [
     ("ALTER TYPE mood ADD VALUE 'calm';", "require-enum-value-ordering"),
     ("VACUUM FULL a;", "outside-transaction"),
     (f"CREATE TABLE {'a' * 64} ({KEY});", "identifier-too-long"),
+    ("COMMIT;", "transaction-nesting"),
     ("BEGIN;", "ban-uncommitted-transaction"),
     ("CREATE DOMAIN d AS text CHECK (VALUE <> '');", "ban-create-domain-with-constraint"),
     ("ALTER DOMAIN d ADD CONSTRAINT c CHECK (VALUE <> '');", "ban-alter-domain-with-add-constraint"),
@@ -56,15 +61,27 @@ SAFE = {
     "index": OUTSIDE + "-- +goose Up\nDROP INDEX CONCURRENTLY IF EXISTS i;\nCREATE INDEX CONCURRENTLY i ON a (b);",
     "reindex": OUTSIDE + "-- +goose Up\nREINDEX INDEX CONCURRENTLY i;",
     "materialized view": OUTSIDE + "-- +goose Up\nREFRESH MATERIALIZED VIEW CONCURRENTLY v;",
+    "dropped index": OUTSIDE + "-- +goose Up\nDROP INDEX CONCURRENTLY IF EXISTS i;",
+    "index of a partitioned table": "-- +goose Up\nCREATE INDEX i ON ONLY p (b);",
+    "index of a partition": "-- +goose Up\nALTER INDEX i ATTACH PARTITION j;",
+    "partition": OUTSIDE + "-- +goose Up\nALTER TABLE p DETACH PARTITION q CONCURRENTLY;",
     "foreign key": "-- +goose Up\nALTER TABLE a ADD CONSTRAINT f FOREIGN KEY (b) REFERENCES c (id) NOT VALID;",
     "validation": "-- +goose Up\nALTER TABLE a VALIDATE CONSTRAINT f;",
     "check": "-- +goose Up\nALTER TABLE a ADD CONSTRAINT c CHECK (b > 0) NOT VALID;",
     "not null": "-- +goose Up\nALTER TABLE a VALIDATE CONSTRAINT c;\nALTER TABLE a ALTER COLUMN b SET NOT NULL;",
+    "not null of 18": "-- +goose Up\nALTER TABLE a ADD CONSTRAINT n NOT NULL b NOT VALID;",
     "column": "-- +goose Up\nALTER TABLE a ADD COLUMN b text;",
     "constant default": "-- +goose Up\nALTER TABLE a ADD COLUMN b bigint NOT NULL DEFAULT 0;",
+    "stable default": "-- +goose Up\nALTER TABLE a ADD COLUMN b timestamptz NOT NULL DEFAULT now();",
+    "default of new rows": "-- +goose Up\nALTER TABLE a ALTER COLUMN b SET DEFAULT gen_random_uuid();",
+    "default without a transaction": OUTSIDE + "-- +goose Up\nSELECT 1;\nALTER TABLE a ALTER COLUMN b SET DEFAULT 0;",
+    "primary key": "-- +goose Up\nALTER TABLE a ADD CONSTRAINT k PRIMARY KEY USING INDEX u;",
     "unique": "-- +goose Up\nALTER TABLE a ADD CONSTRAINT u UNIQUE USING INDEX u;",
     "enum value": "-- +goose Up\nALTER TYPE mood ADD VALUE 'calm' BEFORE 'sad';",
     "types": f"-- +goose Up\nCREATE TABLE a ({KEY}, b text, c timestamptz, d jsonb);",
+    "block without semicolon": (
+        "-- +goose Up\n-- +goose StatementBegin\nSELECT 1\n-- +goose StatementEnd\nALTER TABLE a ADD COLUMN b text;"
+    ),
     "batches": "-- +goose Up\nUPDATE a SET b = c WHERE id <= 1000 AND b IS DISTINCT FROM c;",
 }
 
@@ -92,6 +109,15 @@ def test_everything_dangerous_is_found_at_its_line(lint):
         if not any(f" {rule}: " in line for line in lines):
             missed.append((statement, rule, lines))
     assert missed == []
+
+
+def test_a_block_is_read_as_goose_reads_it(lint, run):
+    block = "-- +goose StatementBegin\nALTER TABLE a ADD COLUMN b text\n-- +goose StatementEnd\n"
+    content = f"-- +goose Up\n{block}SELECT 1;\n-- +goose Down\n{block}SELECT 1;\n"
+    assert lint(content).returncode == 0
+    assert run("make", "migrate-validate", cwd=lint.folder).returncode == 0
+    lint(content.replace("SELECT 1;\n-- +goose Down", "SELEC 1;\n-- +goose Down"))
+    assert f"{NEW} line 5 is no SQL" in run("make", "migrate-validate", cwd=lint.folder).stderr
 
 
 def test_nothing_safe_is_found(lint):

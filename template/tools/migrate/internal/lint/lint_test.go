@@ -84,6 +84,22 @@ func TestADropBeforeACreateIsSafeToRunAgain(t *testing.T) {
 	}
 }
 
+func TestWhatCanBeRunAgainNeedsNoIfExists(t *testing.T) {
+	read := source(t, "-- +goose NO TRANSACTION\n-- +goose Up\nALTER TABLE a\n  ALTER b SET DEFAULT 1;\nALTER TABLE a DROP CONSTRAINT k;\n")
+	findings := judge(read, []Finding{{Line: 4, Rule: "prefer-robust-stmts"}, {Line: 5, Rule: "prefer-robust-stmts"}, {Line: 4, Rule: "other"}})
+	if len(findings) != 2 || findings[0].Line != 5 || findings[1].Rule != "other" {
+		t.Error(findings)
+	}
+}
+
+func TestABlockIsReportedAtTheLineOfItsStatement(t *testing.T) {
+	read := source(t, "-- +goose Up\n-- +goose StatementBegin\n-- why\nSELECT 1;\n\nVACUUM a;\n-- +goose StatementEnd\n")
+	findings := judge(read, nil)
+	if len(findings) != 1 || findings[0].Line != 6 {
+		t.Error(findings)
+	}
+}
+
 func TestSquawkIsMissing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	for _, named := range []string{"", "/nope/squawk"} {

@@ -26,19 +26,7 @@ var (
 // Syntax finds what no PostgreSQL could parse, in both sections of each file. The body of a function is a string to it.
 func (s Squawk) Syntax(ctx context.Context, directory migration.Directory) ([]Finding, error) {
 	var paths []string
-	for _, m := range directory.Migrations {
-		path := filepath.Join(directory.Path, m.File)
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return nil, failure.Refused("%s cannot be read: correct its permissions", path)
-		}
-		if !substitution.Match(content) && !excused.Match(content) {
-			paths = append(paths, path)
-		}
-	}
-	if len(paths) == 0 {
-		return nil, nil
-	}
+	var reported []Finding
 	// The service's own .squawk.toml may leave out whole files, and its rules do not matter here.
 	own, err := os.CreateTemp("", "squawk-*.toml")
 	if err != nil {
@@ -46,9 +34,32 @@ func (s Squawk) Syntax(ctx context.Context, directory migration.Directory) ([]Fi
 	}
 	own.Close()
 	defer os.Remove(own.Name())
-	reported, err := s.run(ctx, nil, append([]string{"--config=" + own.Name(), "--"}, paths...)...)
-	if err != nil {
-		return nil, failure.Refused("squawk failed on %s: %s", directory.Path, err)
+	failed := func(path string, err error) error { return failure.Refused("squawk failed on %s: %s", path, err) }
+	for _, m := range directory.Migrations {
+		path := filepath.Join(directory.Path, m.File)
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return nil, failure.Refused("%s cannot be read: correct its permissions", path)
+		}
+		if substitution.Match(content) || excused.Match(content) {
+			continue
+		}
+		if terminated := migration.Terminated(string(content)); terminated != string(content) {
+			found, err := s.run(ctx, &terminated, "--config="+own.Name(), "--stdin-filepath="+path)
+			if err != nil {
+				return nil, failed(path, err)
+			}
+			reported = append(reported, found...)
+			continue
+		}
+		paths = append(paths, path)
+	}
+	if len(paths) > 0 {
+		found, err := s.run(ctx, nil, append([]string{"--config=" + own.Name(), "--"}, paths...)...)
+		if err != nil {
+			return nil, failed(directory.Path, err)
+		}
+		reported = append(reported, found...)
 	}
 	var findings []Finding
 	last := Finding{}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"migrate/internal/failure"
@@ -14,58 +15,143 @@ var repeatable = []*regexp.Regexp{
 	pattern(`CREATE .*?\bIF NOT EXISTS\b`),
 	pattern(`CREATE OR REPLACE\b`),
 	pattern(`DROP .*?\bIF EXISTS\b`),
-	pattern(`ALTER TABLE .*?\b(?:ADD COLUMN IF NOT EXISTS|DROP (?:COLUMN|CONSTRAINT) IF EXISTS)\b[^,]*$`),
 	pattern(`ALTER TYPE .*? ADD VALUE IF NOT EXISTS\b`),
-	pattern(`ALTER TABLE .*? VALIDATE CONSTRAINT\b[^,]*$`),
-	pattern(`ALTER TABLE .*? (?:SET|DROP) (?:NOT NULL|DEFAULT)\b[^,]*$`),
 	pattern(`ALTER (?:SYSTEM|DATABASE|ROLE) .*?\b(?:SET|RESET)\b`),
+	pattern(`ALTER .*? OWNER TO\b[^,]*$`),
 	pattern(`INSERT INTO .* ON CONFLICT\b`),
 	pattern(`REINDEX\b`),
 	pattern(`REFRESH MATERIALIZED VIEW\b`),
 	pattern(`(?:COMMENT ON|GRANT|REVOKE|ANALYZE|VACUUM|CLUSTER|CHECKPOINT|SELECT|SHOW|SET|RESET|TRUNCATE)\b`),
 }
 
+// repeatableActions are the same of what one ALTER TABLE does; it may do several things.
+var repeatableActions = []*regexp.Regexp{
+	pattern(`ADD (?:COLUMN )?IF NOT EXISTS\b`),
+	pattern(`DROP (?:COLUMN |CONSTRAINT )?IF EXISTS\b`),
+	pattern(`VALIDATE CONSTRAINT\b`),
+	pattern(`ALTER (?:COLUMN )?` + name + ` (?:(?:SET|DROP) (?:NOT NULL|DEFAULT)|SET (?:STATISTICS|STORAGE|COMPRESSION))\b`),
+	pattern(`(?:(?:SET|RESET) ?\(|(?:ENABLE|DISABLE|FORCE|NO FORCE)\b|REPLICA IDENTITY\b|OWNER TO\b)`),
+}
+
+const kinds = `((?:MATERIALIZED )?VIEW|(?:UNLOGGED )?TABLE|TYPE|DOMAIN|SEQUENCE|SCHEMA)`
+
 var (
-	droppedIndex      = pattern(`DROP INDEX (?:CONCURRENTLY )?IF EXISTS ` + qualified + `(?: CASCADE| RESTRICT)?$`)
-	droppedConstraint = pattern(`ALTER TABLE (?:IF EXISTS )?(?:ONLY )?` + qualified + ` DROP CONSTRAINT IF EXISTS ` + name)
-	addedConstraint   = pattern(`ALTER TABLE (?:IF EXISTS )?(?:ONLY )?` + qualified + ` ADD CONSTRAINT ` + name + `[^,]*(?:\([^)]*\)[^,]*)*$`)
-	createdIndex      = pattern(`CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?` + name + ` ON\b`)
+	droppedIndex = pattern(`DROP INDEX (?:CONCURRENTLY )?IF EXISTS ` + qualified + `(?: CASCADE| RESTRICT)?$`)
+	createdIndex = pattern(`CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?` + name + ` ON\b`)
+	// A trigger or a policy is named within its table.
+	droppedOnTable = pattern(`DROP (TRIGGER|POLICY) IF EXISTS ` + name + ` ON ` + qualified + `(?: CASCADE| RESTRICT)?$`)
+	createdOnTable = pattern(`CREATE (?:CONSTRAINT )?(TRIGGER|POLICY) ` + name + `(?: .*?)? ON ` + qualified)
+	dropped        = pattern(`DROP ` + kinds + ` IF EXISTS ` + qualified + `(?: CASCADE| RESTRICT)?$`)
+	created        = pattern(`CREATE ` + kinds + ` ` + qualified)
+	// Of a routine with parameters, other ones may bear the same name.
+	replacedRoutine = pattern(`CREATE OR REPLACE (FUNCTION|PROCEDURE) ` + qualified + `\s*\(\s*\)`)
+	droppedRoutine  = pattern(`DROP (FUNCTION|PROCEDURE) ` + qualified + `(?:\s*\(\s*\))?$`)
+
+	alteredTable      = pattern(`ALTER TABLE (?:IF EXISTS )?(?:ONLY )?` + qualified + `\s*\*? `)
+	droppedConstraint = pattern(`DROP CONSTRAINT (IF EXISTS )?` + name)
+	addedConstraint   = pattern(`ADD CONSTRAINT ` + name)
+	usingIndex        = regexp.MustCompile(`(?i)\bUSING INDEX\b`)
 )
 
-// unrepeatable are the statements that could not run again after a failure further down in the file.
+// unrepeatable are the statements that could not run again after a failure further down in the file. What goose sends at
+// once succeeds or fails at once.
 func unrepeatable(statements []Statement) []Statement {
 	var found []Statement
-	gone := map[string]bool{} // what an earlier statement has dropped, if it was there
+	before := earlier{}
 	for _, statement := range statements {
-		text := statement.Plain()
-		switch {
-		case text == "":
-		case droppedIndex.MatchString(text):
-			gone["index "+lastName(droppedIndex.FindStringSubmatch(text)[1])] = true
-		case droppedConstraint.MatchString(text):
-			parts := droppedConstraint.FindStringSubmatch(text)
-			gone["constraint "+stored(parts[len(parts)-1])] = true
-		case createdIndex.MatchString(text) && gone["index "+stored(createdIndex.FindStringSubmatch(text)[1])]:
-		case addedConstraint.MatchString(text) && gone["constraint "+stored(addedConstraint.FindStringSubmatch(text)[4])]:
-		case isRepeatable(text):
-		default:
+		again := true
+		for _, text := range statement.Parts() {
+			again = before.allows(text) && again
+		}
+		if !again {
 			found = append(found, statement)
 		}
 	}
 	return found
 }
 
-func isRepeatable(text string) bool {
-	for _, form := range repeatable {
-		if form.MatchString(text) {
-			return true
+// earlier is what a file has dropped, if it was there, or replaced, by the kind and the name of the object.
+type earlier map[string]bool
+
+// allows tells whether a statement in the form of Plain could run again, and remembers what it does.
+func (e earlier) allows(text string) bool {
+	if parts := droppedIndex.FindStringSubmatch(text); parts != nil {
+		e["INDEX "+lastName(parts[1])] = true
+	} else if parts := droppedOnTable.FindStringSubmatch(text); parts != nil {
+		e[object(parts[1], parts[3], parts[2])] = true
+	} else if parts := dropped.FindStringSubmatch(text); parts != nil {
+		e[object(parts[1], parts[2])] = true
+	} else if parts := replacedRoutine.FindStringSubmatch(text); parts != nil {
+		e[object(parts[1], parts[2])] = true
+	}
+	if alteredTable.MatchString(text) {
+		return e.allowsActions(text)
+	}
+	if isRepeatable(text, repeatable) || text == "" {
+		return true
+	}
+	if parts := createdIndex.FindStringSubmatch(text); parts != nil {
+		return e["INDEX "+stored(parts[1])]
+	}
+	if parts := createdOnTable.FindStringSubmatch(text); parts != nil {
+		return e[object(parts[1], parts[3], parts[2])]
+	}
+	for _, form := range []*regexp.Regexp{created, droppedRoutine} {
+		if parts := form.FindStringSubmatch(text); parts != nil {
+			return e[object(parts[1], parts[2])]
 		}
 	}
 	return false
 }
 
+// allowsActions tells the same of an ALTER TABLE. It may replace a constraint: afterwards there is one to drop again.
+func (e earlier) allowsActions(text string) bool {
+	head := alteredTable.FindStringSubmatch(text)
+	actions := Split(text[len(head[0]):], ',')
+	gone, added := map[string]bool{}, map[string]bool{}
+	for _, action := range actions {
+		if parts := droppedConstraint.FindStringSubmatch(action); parts != nil {
+			gone[object("CONSTRAINT", head[1], parts[2])] = true
+			if parts[1] != "" {
+				e[object("CONSTRAINT", head[1], parts[2])] = true
+			}
+		} else if parts := addedConstraint.FindStringSubmatch(action); parts != nil {
+			// The index of USING INDEX goes with the constraint that it became.
+			added[object("CONSTRAINT", head[1], parts[1])] = !usingIndex.MatchString(action)
+		}
+	}
+	for _, action := range actions {
+		again := isRepeatable(action, repeatableActions)
+		if parts := droppedConstraint.FindStringSubmatch(action); parts != nil {
+			again = again || added[object("CONSTRAINT", head[1], parts[2])]
+		} else if parts := addedConstraint.FindStringSubmatch(action); parts != nil {
+			constraint := object("CONSTRAINT", head[1], parts[1])
+			again = gone[constraint] && added[constraint] || e[constraint]
+		}
+		if !again {
+			return false
+		}
+	}
+	return true
+}
+
+// object is a key for an object, whether its schema is written or not.
+func object(kind string, names ...string) string {
+	key := strings.TrimPrefix(strings.ToUpper(kind), "UNLOGGED ")
+	for _, written := range names {
+		key += " " + lastName(written)
+	}
+	return key
+}
+
+func isRepeatable(text string, forms []*regexp.Regexp) bool {
+	return slices.ContainsFunc(forms, func(form *regexp.Regexp) bool { return form.MatchString(text) })
+}
+
+var anyName = regexp.MustCompile(name)
+
 func lastName(written string) string {
-	parts := regexp.MustCompile(name).FindAllString(written, -1)
+	parts := anyName.FindAllString(written, -1)
 	return stored(parts[len(parts)-1])
 }
 

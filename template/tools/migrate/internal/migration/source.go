@@ -2,16 +2,24 @@ package migration
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // Source is a migration as a linter has to see it.
 type Source struct {
 	Path string
-	// Up is the file as far as its Up section goes, so that every line keeps its number.
+	// Up is the file as far as its Up section goes, so that every line keeps its number; see Terminated.
 	Up            string
 	Statements    []Statement // of the Up section
 	NoTransaction bool
+	once          []Statement // cannot be run again after they succeeded
+}
+
+// Repeatable tells that what goose sends with a line may run a second time, because something failed after it.
+func (s Source) Repeatable(line int) bool {
+	within := func(statement Statement) bool { return statement.Covers(line) }
+	return slices.ContainsFunc(s.Statements, within) && !slices.ContainsFunc(s.once, within)
 }
 
 // Source reads a migration without what only a rollback would run.
@@ -24,7 +32,27 @@ func (d Directory) Source(m Migration) (Source, error) {
 	if err != nil {
 		return Source{}, err
 	}
-	return Source{Path: filepath.Join(d.Path, m.File), Up: upSection(string(content)), Statements: script.Up, NoTransaction: script.NoTransaction}, nil
+	return Source{Path: filepath.Join(d.Path, m.File), Up: Terminated(upSection(string(content))), Statements: script.Up, NoTransaction: script.NoTransaction, once: unrepeatable(script.Up)}, nil
+}
+
+// Terminated puts a semicolon in place of each StatementEnd line whose block has none: goose sends the block by itself,
+// but who reads the file as plain SQL would join it with what follows.
+func Terminated(content string) string {
+	var terminated strings.Builder
+	ended := true
+	for line := range strings.Lines(content) {
+		switch trimmed := strings.TrimSpace(line); {
+		case strings.HasPrefix(line, "--") && strings.Contains(line, "+goose"):
+			if name, err := parseAnnotation(strings.TrimRight(line, "\r\n")); err == nil && name == "statementend" && !ended {
+				line = ";\n"
+			}
+			ended = true
+		case trimmed != "" && !strings.HasPrefix(trimmed, "--"):
+			ended = endsStatement(line)
+		}
+		terminated.WriteString(line)
+	}
+	return terminated.String()
 }
 
 func upSection(content string) string {

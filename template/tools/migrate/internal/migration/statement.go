@@ -100,6 +100,45 @@ func (s Statement) Parts() []string {
 	return Split(text, ';')
 }
 
+// Covers tells whether the statement, or a part of it, stands on a line.
+func (s Statement) Covers(line int) bool {
+	return s.Line <= line && line <= s.Line+strings.Count(s.Text, "\n")
+}
+
+// Singles are the statements in what goose sends at once, each with the line that it begins on, without comments before it.
+func (s Statement) Singles() []Statement {
+	if atomicBody.MatchString(s.Plain()) {
+		return []Statement{s}
+	}
+	var singles []Statement
+	depth, begin, line, first := 0, -1, s.Line, 0
+	for position := 0; position < len(s.Text); {
+		length, instead := token(s.Text[position:], s.Text[max(0, position-utf8.UTFMax):position])
+		piece := s.Text[position : position+length]
+		switch {
+		case piece == ";" && depth == 0:
+			if begin >= 0 {
+				singles = append(singles, Statement{Line: first, Text: s.Text[begin:position]})
+			}
+			begin = -1
+		case begin < 0 && strings.TrimSpace(instead) != "":
+			begin, first = position, line
+		}
+		switch piece {
+		case "(":
+			depth++
+		case ")":
+			depth--
+		}
+		line += strings.Count(piece, "\n")
+		position += length
+	}
+	if begin >= 0 {
+		singles = append(singles, Statement{Line: first, Text: s.Text[begin:]})
+	}
+	return singles
+}
+
 // Split cuts a statement in the form of Plain at a separator outside parentheses.
 func Split(text string, separator rune) []string {
 	var parts []string

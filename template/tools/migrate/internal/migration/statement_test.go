@@ -1,6 +1,12 @@
 package migration
 
-import "testing"
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
 
 func TestSeveralStatementsAreCutApart(t *testing.T) {
 	for text, want := range map[string]int{
@@ -45,6 +51,53 @@ func TestOnlyKeywordsAndNamesAreLeft(t *testing.T) {
 	} {
 		if got := (Statement{Text: text}).Plain(); got != want {
 			t.Errorf("%s: %s, not %s", text, got, want)
+		}
+	}
+}
+
+func TestTheStatementsOfABlockKeepTheirLines(t *testing.T) {
+	block := Statement{Line: 3, Text: "-- why; not\nALTER TABLE a ADD b text DEFAULT ';\n';\n\n/* then;\n*/ SELECT (1); COMMIT;\nDO $$ BEGIN\nNULL; END $$"}
+	want := []Statement{
+		{4, "ALTER TABLE a ADD b text DEFAULT ';\n'"}, {8, "SELECT (1)"}, {8, "COMMIT"}, {9, "DO $$ BEGIN\nNULL; END $$"},
+	}
+	if got := block.Singles(); !slices.Equal(got, want) {
+		t.Errorf("%+v", got)
+	}
+	atomic := Statement{Line: 1, Text: "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END"}
+	if got := atomic.Singles(); !slices.Equal(got, []Statement{atomic}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestABlockIsRefusedAtTheLineThatEndsTheTransaction(t *testing.T) {
+	for statement, words := range map[string]string{"COMMIT;": "begins or ends a transaction", "VACUUM a;": "refuses inside a transaction"} {
+		folder := t.TempDir()
+		content := "-- +goose Up\n-- +goose StatementBegin\n-- why\nSELECT 1;\n\n" + statement + "\n-- +goose StatementEnd\n-- +goose Down\nSELECT 1;\n"
+		if err := os.WriteFile(filepath.Join(folder, "00001_a.sql"), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		directory, err := ReadDirectory(folder, Sequence)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = directory.CheckUp(directory.Migrations[0])
+		if err == nil || !strings.Contains(err.Error(), "line 6") || !strings.Contains(err.Error(), words) {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+}
+
+func TestABlockWithoutSemicolonIsTerminated(t *testing.T) {
+	for content, want := range map[string]string{
+		"-- +goose StatementBegin\nSELECT 1 -- ;\n-- why;\n\n-- +goose StatementEnd\nSELECT 2;\n": "-- +goose StatementBegin\nSELECT 1 -- ;\n-- why;\n\n;\nSELECT 2;\n",
+		"-- +goose StatementBegin\nSELECT 1; -- x\n\n-- +goose StatementEnd\n":                    "",
+		"-- +goose StatementBegin\n-- +goose StatementEnd\n":                                      "",
+	} {
+		if want == "" {
+			want = content
+		}
+		if got := Terminated(content); got != want {
+			t.Errorf("%q", got)
 		}
 	}
 }

@@ -68,6 +68,18 @@ func (d Directory) checkSection(m Migration, noTransaction bool, statements []St
 	}
 	file := filepath.Join(d.Path, m.File)
 	for _, statement := range statements {
+		if !statement.OutsideOnly() && !statement.ControlsTransaction() {
+			continue
+		}
+		if err := refuseInTransaction(file, statement.Singles()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func refuseInTransaction(file string, singles []Statement) error {
+	for _, statement := range singles {
 		if statement.OutsideOnly() {
 			return failure.At(file, statement.Line, failure.Refused("%s line %d holds a statement that PostgreSQL refuses inside a transaction: "+
 				"give it a file of its own that begins with '-- +goose NO TRANSACTION'", file, statement.Line))
