@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"migrate/internal/failure"
+	"migrate/internal/history"
 )
 
 // Key is a row's key, as the server writes each of its columns.
@@ -97,7 +98,7 @@ var errTrial = errors.New("only a trial")
 // apply changes the rows of a batch and remembers, in the same transaction, that it did: whatever ends the run, no row
 // is missed and none is done twice.
 func (r *Runner) apply(ctx context.Context, rows batch, trial bool) (now Progress, err error) {
-	err = inTransaction(ctx, r.Session, func(tx *sql.Tx) error {
+	err = history.InTransaction(ctx, r.Session, func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, r.Job.Statement, arguments(rows.first, rows.last)...)
 		if err != nil {
 			return err
@@ -121,16 +122,4 @@ func (r *Runner) apply(ctx context.Context, rows batch, trial bool) (now Progres
 		err = nil
 	}
 	return now, err
-}
-
-func inTransaction(ctx context.Context, session *sql.DB, do func(*sql.Tx) error) error {
-	tx, err := session.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if err := do(tx); err != nil {
-		_ = tx.Rollback()
-		return err
-	}
-	return tx.Commit()
 }

@@ -29,7 +29,7 @@ const (
 // Prepare creates what the engine keeps beside goose's table, and marks the database with its environment if it has no
 // mark yet.
 func Prepare(ctx context.Context, session *sql.DB, table, environment string) error {
-	return inTransaction(ctx, session, func(tx *sql.Tx) error {
+	return InTransaction(ctx, session, func(tx *sql.Tx) error {
 		if err := create(ctx, tx, ChecksumTable(table), createChecksumTable); err != nil {
 			return err
 		}
@@ -96,7 +96,8 @@ func create(ctx context.Context, tx *sql.Tx, table, columns string) error {
 	return err
 }
 
-func inTransaction(ctx context.Context, session *sql.DB, do func(*sql.Tx) error) error {
+// InTransaction commits what do did, or rolls it back and returns its error.
+func InTransaction(ctx context.Context, session *sql.DB, do func(*sql.Tx) error) error {
 	tx, err := session.BeginTx(ctx, nil)
 	if err != nil {
 		return err

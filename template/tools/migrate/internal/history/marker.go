@@ -32,7 +32,7 @@ func ReadMarker(ctx context.Context, session *sql.DB, table string) (string, err
 
 // Mark writes the environment into the database.
 func Mark(ctx context.Context, session *sql.DB, table, environment string) error {
-	return inTransaction(ctx, session, func(tx *sql.Tx) error {
+	return InTransaction(ctx, session, func(tx *sql.Tx) error {
 		if err := create(ctx, tx, MarkerTable(table), createMarkerTable); err != nil {
 			return err
 		}
