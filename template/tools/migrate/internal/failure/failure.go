@@ -11,10 +11,10 @@ type Code int
 
 // The exit codes are an interface: pipelines and Kubernetes Jobs decide by them whether to try again.
 const (
-	CodeDone            Code = 0
+	CodeDone            Code = 0  // done
 	CodeRefused         Code = 1  // usage, configuration, or a guard said no
-	CodePending         Code = 2  // `status --exit-code` found migrations that are not applied
-	CodeMigrationFailed Code = 3  // never worth a retry
+	CodePending         Code = 2  // something is left to do: migrations that are not applied, or work of a backfill
+	CodeMigrationFailed Code = 3  // the SQL of a migration failed: never worth a retry
 	CodeUnreachable     Code = 4  // no connection, no TLS, or no login
 	CodeHistoryMismatch Code = 5  // the version table and the files tell different stories
 	CodeLocked          Code = 75 // another runner holds the lock; the same as EX_TEMPFAIL
