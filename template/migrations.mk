@@ -3,16 +3,18 @@
 
 migrate := tools/migrate/bin/migrate
 migrate_sources := $(addprefix tools/migrate/,build.sh go.mod go.sum) \
-	$(wildcard $(addprefix tools/migrate/,*.go internal/*/*.go internal/*/*.tmpl))
+	$(wildcard $(addprefix tools/migrate/,*.go internal/*/*.go internal/*/*.tmpl internal/recipe/catalog/*/*))
 squawk := tools/migrate/bin/squawk
 
 .PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
-	migrate-ping migrate-create migrate-validate migrate-lint migrate-check migrate-seed migrate-backfill migrate-reset \
-	migrate-job migrate-build migrate-template-check migrate-wire migrate-alerts-test migrate-docker-up \
+	migrate-ping migrate-create migrate-recipes migrate-validate migrate-lint migrate-check migrate-seed migrate-backfill \
+	migrate-reset migrate-job migrate-build migrate-template-check migrate-wire migrate-alerts-test migrate-docker-up \
 	migrate-docker-down migrate-docker-status
 
 # What is typed after `make` is text, not make syntax: DB_PASSWORD='pa$$word' arrives as it is, and nothing in NAME runs.
-$(foreach name,NAME BLOCK BASE VERSION BUILD_NUMBER JOB CONFIRM ENVIRONMENT \
+# With RECIPE that is whatever is typed: only the recipe knows its variables.
+$(foreach name,$(if $(value RECIPE),$(filter-out SHELL,$(.VARIABLES))) \
+	RECIPE STEP NAME BLOCK BASE VERSION BUILD_NUMBER JOB CONFIRM ENVIRONMENT \
 	DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD DB_PASSWORD_FILE DB_SSL_MODE DB_SSL_ROOT_CERT DB_URL DB_URL_FILE \
 	MIGRATION_AUTO_RUN MIGRATION_TIMEOUT MIGRATION_CONNECT_TIMEOUT MIGRATION_LOCK_TIMEOUT MIGRATION_RETRY_TIMEOUT \
 	MIGRATION_METRICS_FILE MIGRATION_PUSHGATEWAY_URL LOG_FORMAT,\
@@ -44,8 +46,11 @@ migrate-plan: $(migrate) ## print the SQL that migrate-up would run, and its loc
 migrate-ping: $(migrate) ## test the connection
 	@$(migrate) ping
 
-migrate-create: $(migrate) ## write a new migration: NAME= [BLOCK=]
-	@$(migrate) create --block="$$BLOCK" -- "$$NAME"
+migrate-create: $(migrate) ## write a new migration: NAME= [BLOCK=], or RECIPE= [STEP=] with its variables
+	@$(migrate) create --block="$$BLOCK" --recipe="$$RECIPE" --step="$$STEP" -- "$$NAME"
+
+migrate-recipes: $(migrate) ## list the recipes that migrate-create can write
+	@$(migrate) recipes
 
 migrate-validate: $(migrate) ## look for mistakes in the migration files: [BASE=]
 	@sh tools/migrate/squawk.sh 2>/dev/null || : # without it the engine says what it did not check

@@ -10,7 +10,7 @@ import (
 )
 
 func newCreate(outside terminal.Terminal) *cobra.Command {
-	var block string
+	var options run.CreateOptions
 	command := &cobra.Command{
 		Use:   "create [NAME]",
 		Short: "Write a new migration file",
@@ -19,9 +19,12 @@ func newCreate(outside terminal.Terminal) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return engine.Create(command.Context(), strings.Join(words, " "), block)
+			return engine.Create(command.Context(), strings.Join(words, " "), options)
 		},
 	}
-	command.Flags().StringVar(&block, "block", "", "first number of a reserved block of one hundred, as in 200")
+	flags := command.Flags()
+	flags.StringVar(&options.Block, "block", "", "first number of a reserved block of one hundred, as in 200")
+	flags.StringVar(&options.Recipe, "recipe", "", "what to write into it; its variables come from the environment")
+	flags.StringVar(&options.Step, "step", "", "which step of the recipe, if not the first")
 	return command
 }

@@ -42,7 +42,7 @@ func newRoot(outside terminal.Terminal) *cobra.Command {
 	root.AddCommand(
 		newUp(outside), newDown(outside), newRedo(outside), newTo(outside),
 		newStatus(outside), newVersion(outside), newPlan(outside), newPing(outside),
-		newCreate(outside), newValidate(outside), newSeed(outside), newReset(outside),
+		newCreate(outside), newRecipes(outside), newValidate(outside), newSeed(outside), newReset(outside),
 		newCheck(outside), newLint(outside), newTemplateCheck(outside),
 		newRepair(outside), newMark(outside), newWire(outside),
 		newBackfill(outside), newJob(outside),

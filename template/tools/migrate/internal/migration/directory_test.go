@@ -135,11 +135,11 @@ func TestTheNextNumber(t *testing.T) {
 
 func TestANewFileIsReadyToBeWritten(t *testing.T) {
 	directory := folder(t, map[string]string{"00001_a.sql": valid})
-	path, err := directory.Create(Draft{Name: "Add users", Author: "Ada's team", Date: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)})
-	if err != nil || filepath.Base(path) != "00002_add_users.sql" {
-		t.Fatal(path, err)
+	paths, err := directory.Create(Draft{Name: "Add users", Author: "Ada's team", Date: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)})
+	if err != nil || len(paths) != 1 || filepath.Base(paths[0]) != "00002_add_users.sql" {
+		t.Fatal(paths, err)
 	}
-	content, err := os.ReadFile(path)
+	content, err := os.ReadFile(paths[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,13 +161,31 @@ func TestAFileThatIsThereIsNotOverwritten(t *testing.T) {
 	}
 }
 
+func TestAllFilesOfADraftAreWrittenOrNone(t *testing.T) {
+	directory := folder(t, map[string]string{"backfill/there.sql": "mine"})
+	draft := Draft{Name: "b", Script: valid, Files: []File{{Path: "backfill/new.sql"}, {Path: "backfill/there.sql"}}}
+	if _, err := directory.Create(draft); failure.CodeOf(err) != failure.CodeRefused {
+		t.Error(err)
+	}
+	for name, want := range map[string]bool{"00001_b.sql": false, "backfill/new.sql": false, "backfill/there.sql": true} {
+		if _, err := os.Stat(filepath.Join(directory.Path, name)); (err == nil) != want {
+			t.Error(name, err)
+		}
+	}
+	draft.Files = draft.Files[:1]
+	paths, err := directory.Create(draft)
+	if err != nil || len(paths) != 2 || filepath.Base(paths[0]) != "00001_b.sql" {
+		t.Error(paths, err)
+	}
+}
+
 func TestAnAuthorCannotAddLinesToTheHeader(t *testing.T) {
 	directory := folder(t, nil)
-	path, err := directory.Create(Draft{Name: "b", Author: "x\nDROP TABLE a;"})
+	paths, err := directory.Create(Draft{Name: "b", Author: "x\nDROP TABLE a;"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	content, _ := os.ReadFile(path)
+	content, _ := os.ReadFile(paths[0])
 	if strings.Contains(string(content), "\nDROP") {
 		t.Errorf("%s", content)
 	}
@@ -219,7 +237,7 @@ func TestAHistoryThatBeganUnderOtherRulesGoesOn(t *testing.T) {
 			t.Errorf("%v: %v %v, last %d", c.files, err, directory.Check(), directory.Last())
 		}
 		created, err := directory.Create(Draft{Name: "x", Block: c.block})
-		if err != nil || filepath.Base(created) != c.next {
+		if err != nil || len(created) != 1 || filepath.Base(created[0]) != c.next {
 			t.Errorf("%v goes on with %s (%v), not %s", c.files, created, err, c.next)
 		}
 	}

@@ -13,7 +13,7 @@ func TestCreateAsksForTheNameOnATerminalOnly(t *testing.T) {
 	s := three(t)
 	t.Setenv("GIT_CONFIG_GLOBAL", "/dev/null")
 	create := func(name string) func(*Engine, context.Context) error {
-		return func(engine *Engine, ctx context.Context) error { return engine.Create(ctx, name, "") }
+		return func(engine *Engine, ctx context.Context) error { return engine.Create(ctx, name, CreateOptions{}) }
 	}
 	s.refuses(create(""), failure.CodeRefused, "NAME=")
 	if out, _ := s.must(create("add users")); out != "migrations/00004_add_users.sql\n" {
@@ -24,7 +24,7 @@ func TestCreateAsksForTheNameOnATerminalOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := engine.Create(context.Background(), "", "200"); err != nil || out.String() != "migrations/00200_add_drops.sql\n" {
+	if err := engine.Create(context.Background(), "", CreateOptions{Block: "200"}); err != nil || out.String() != "migrations/00200_add_drops.sql\n" {
 		t.Error(out.String(), err)
 	}
 }
