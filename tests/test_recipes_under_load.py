@@ -1,6 +1,7 @@
 """An application that writes all the time neither fails, nor waits, nor loses a row while a recipe is applied."""
 
 import shutil
+import threading
 import time
 
 import pytest
@@ -84,3 +85,127 @@ def test_index_that_cannot_be_built_is_built_again_once_it_can(stamped, engine, 
         ("posts_account_id_key",),
         ("posts_pkey",),
     ]
+
+
+MOVE = {
+    "TABLE": "accounts",
+    "OLD": "user_name",
+    "NEW": "screen_name",
+    "TYPE": "text",
+    "USING": "lower(user_name)",
+    "OLD_TYPE": "text",
+    "NOT_NULL": "yes",
+}
+STAGES = ("expand", "dual_write", "backfill", "verify", "switch", "contract")
+STAGE = """
+    SELECT description FROM pg_description JOIN pg_attribute ON attrelid = objoid AND attnum = objsubid
+    WHERE attrelid = 'accounts'::regclass"""
+
+
+@pytest.fixture
+def moving(stamped, engine, run, database):
+    """moving(SWAP="yes"): a service with a full table and every stage of a move; to("switch") goes there."""
+
+    def moving(**options: str):
+        folder = stamped("staged_move", *({"STEP": stage, **MOVE, **options} for stage in STAGES))
+        database.query("INSERT INTO accounts (user_name) SELECT 'User ' || n FROM generate_series(1, %s) n", ROWS // 5)
+
+        def to(stage: str) -> None:
+            if stage == "backfill":
+                result = run(engine, "backfill", "accounts_screen_name", cwd=folder, env=database)
+            else:
+                (file,) = (folder / "migrations").glob(f"*_{stage}_accounts_screen_name.sql")
+                result = run(engine, "to", file.name.partition("_")[0], cwd=folder, env=database)
+            assert result.returncode == 0, result.stderr
+
+        return to
+
+    return moving
+
+
+def old_application(connection, number):
+    connection.execute("INSERT INTO accounts (user_name) VALUES (%s)", [f"Old {number}"])
+    connection.execute("UPDATE accounts SET user_name = %s WHERE id = %s", [f"Changed {number}", number])
+
+
+def new_application(connection, number):
+    connection.execute("INSERT INTO accounts (screen_name) VALUES (%s)", [f"new {number}"])
+    connection.execute("UPDATE accounts SET screen_name = %s WHERE id = %s", [f"changed {number}", number])
+
+
+@both_ends
+def test_staged_move(moving, database, postgres):
+    to = moving()
+    differing = "SELECT count(*) FROM accounts WHERE screen_name IS DISTINCT FROM lower(user_name)"
+    with Load(database, old_application) as old:
+        with old.phase("before"):
+            time.sleep(1)
+        for stage in STAGES[:4]:
+            with old.phase(stage):
+                to(stage)
+        assert database.query(STAGE) == [("staged_move from user_name: 4 verify",)]
+        with old.phase("switch"):
+            to("switch")
+        with Load(database, new_application) as new, new.phase("both"):
+            time.sleep(1)
+    assert database.value(differing) == 0
+    to("dual_write")  # the new application was a mistake: the old one finds what it wrote
+    assert database.value("SELECT count(*) FROM accounts WHERE user_name LIKE %s", "new %") == new.done
+    to("switch")
+    with Load(database, new_application) as contracted, contracted.phase("contract"):
+        to("contract")
+    old.report("staged_move")
+    for load in (old, new, contracted):
+        assert load.errors == []
+        assert load.longest <= LONGEST_WAIT
+    assert database.value("SELECT count(*) FROM accounts") == ROWS // 5 + old.done + new.done + contracted.done
+    assert database.query(STAGE) == []
+
+
+@both_ends
+def test_staged_move_under_the_same_name(moving, database, postgres):
+    to = moving(SWAP="yes")
+    with Load(database, old_application) as load:
+        with load.phase("before"):
+            time.sleep(1)
+        for stage in STAGES:
+            with load.phase(stage):
+                to(stage)
+    load.report("staged_move with SWAP=yes")
+    assert load.errors == []
+    assert load.longest <= LONGEST_WAIT
+    assert database.value("SELECT count(*) FROM accounts") == ROWS // 5 + load.done
+
+
+def test_a_move_that_misses_a_row_is_not_verified(moving, database):
+    to = moving()
+    to("dual_write")
+    to("backfill")
+    with database.connect() as connection:
+        connection.execute("ALTER TABLE accounts DISABLE TRIGGER USER")
+        connection.execute("UPDATE accounts SET user_name = 'behind the back' WHERE id = 7")
+        connection.execute("ALTER TABLE accounts ENABLE TRIGGER USER")
+    with pytest.raises(AssertionError, match="have another screen_name than follows from user_name"):
+        to("verify")
+    database.query("UPDATE accounts SET user_name = user_name WHERE id = 7")
+    to("verify")
+
+
+def test_nobody_waits_longer_than_a_migration_waits_for_its_lock(moving, database):
+    to = moving()
+    reading = threading.Event()
+
+    def read_slowly() -> None:
+        with database.connect() as connection, connection.transaction():
+            connection.execute("SELECT count(*) FROM accounts")
+            reading.set()
+            time.sleep(4)
+
+    with Load(database, old_application) as load:
+        reader = threading.Thread(target=read_slowly)
+        reader.start()
+        reading.wait(timeout=10)
+        to("expand")
+        reader.join()
+    assert load.errors == []
+    assert 2 < load.longest <= LONGEST_WAIT

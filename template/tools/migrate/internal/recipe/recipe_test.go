@@ -120,9 +120,9 @@ func TestValuesAreReadByKind(t *testing.T) {
 }
 
 func TestPartsOfANameAreAtHand(t *testing.T) {
-	values := map[string]any{"T": name("app.order"), "C": name("a, b"), "E": word("lower(Name) DESC"), "W": word("it's")}
-	got, err := render("{{.T}} {{.T.Name}} {{.T.Prefix}} {{.C.Name}} {{.E.Name}} {{.W.Literal}}", values)
-	if want := `app."order" order app. a_b lower_name_desc 'it''s'`; err != nil || got != want {
+	values := map[string]any{"T": name("app.order"), "C": name("a, b"), "O": name("id"), "E": word("lower(Name) DESC"), "W": word("it's")}
+	got, err := render("{{.T}} {{.T.Name}} {{.T.Prefix}} {{.C.Name}} {{.E.Name}} {{.W.Literal}} {{.C.List}} {{.O.Between}} {{.C.Between}}", values)
+	if want := `app."order" order app. a_b lower_name_desc 'it''s' a,b id BETWEEN $1 AND $2 (a, b) >= ($1, $2) AND (a, b) <= ($3, $4)`; err != nil || got != want {
 		t.Error(got, err)
 	}
 }

@@ -1,8 +1,10 @@
 package recipe
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"migrate/internal/failure"
@@ -90,6 +92,23 @@ func (n name) Prefix() string {
 		return ""
 	}
 	return name(schema).String() + "."
+}
+
+// List is the names as the header of a job wants them: without blanks.
+func (n name) List() string { return strings.ReplaceAll(n.String(), ", ", ",") }
+
+// Between is the condition that limits a job's statement to the rows of a batch.
+func (n name) Between() string {
+	count := strings.Count(string(n), ",") + 1
+	if count == 1 {
+		return n.String() + " BETWEEN $1 AND $2"
+	}
+	ends := make([]string, 2*count)
+	for position := range ends {
+		ends[position] = "$" + strconv.Itoa(position+1)
+	}
+	return fmt.Sprintf("(%s) >= (%s) AND (%s) <= (%s)",
+		n, strings.Join(ends[:count], ", "), n, strings.Join(ends[count:], ", "))
 }
 
 var betweenNames = regexp.MustCompile(`[^a-z0-9]+`)
