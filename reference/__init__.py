@@ -6,7 +6,7 @@ What a source does not say, for people, stands as data in the YAML files beside 
 from collections.abc import Callable
 from pathlib import Path
 
-from reference import exit_codes, files, questions, targets, variables
+from reference import exit_codes, files, questions, recipes, targets, variables
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = "docs/reference"
@@ -17,6 +17,7 @@ _PAGES: dict[str, Callable[[Path], str]] = {
     "targets.md": targets.page,
     "variables.md": variables.page,
     "exit-codes.md": exit_codes.page,
+    "recipes.md": recipes.page,
 }
 
 

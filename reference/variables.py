@@ -78,8 +78,9 @@ def _variables(root: Path, engine: str) -> dict[str, bool]:
             if "secret" in pattern:
                 found[f"{name}_FILE"] = True
     targets = (root / "template/migrations.mk").read_text()
-    typed = re.search(r"\$\(foreach name,(.*?),\\\n", targets, re.DOTALL)[1]
-    for name in re.findall(r"[A-Z_]+", typed):
+    typed = targets.partition("$(foreach name,")[2].partition("$(if $(filter command")[0]
+    # Not what stands inside a function of make: those names are make's own.
+    for name in re.findall(r"(?:^|(?<=[\s,]))[A-Z][A-Z_]+(?= |,\\$)", typed, re.MULTILINE):
         found.setdefault(name, False)
     for name in re.findall(r"\$\{([A-Z]+):-", (root / "template/tools/migrate/build.sh").read_text()):
         found[name] = False

@@ -74,9 +74,9 @@ def _add(interface: Interface, answers: str, service: Path) -> None:
         return
     targets = (service / "migrations.mk").read_text()
     interface.targets.update(re.findall(r"^(migrate-[\w-]+):", targets, re.MULTILINE))
-    interface.variables.update(
-        re.findall(r"\b[A-Z][A-Z_]+\b", targets.partition("$(foreach name,")[2].partition("$(if")[0])
-    )
+    typed = targets.partition("$(foreach name,")[2].partition("$(if $(filter command")[0]
+    # Not what stands inside a function of make: those names are make's own.
+    interface.variables.update(re.findall(r"(?:^|(?<=[\s,]))[A-Z][A-Z_]+(?= |,\\$)", typed, re.MULTILINE))
     interface.variables.update(re.findall(r"^([A-Z_]+)=", (service / ".env.example").read_text(), re.MULTILINE))
     setup = (service / "docs/migration-setup.md").read_text()
     interface.variables.update(re.findall(r"^\| `([A-Z][A-Z_]+)` \|", setup, re.MULTILINE))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from reference import FOLDER, exit_codes, files, pages, questions, targets, variables
+from reference import FOLDER, exit_codes, files, pages, questions, recipes, targets, variables
 from tests.toolchain.install import ROOT
 
 SOURCES = ("copier.yml", "versions.yml", "hooks", "template", "monorepo", "documents", "workflows")
@@ -60,7 +60,12 @@ def change(file: Path, old: str, new: str) -> None:
             targets,
             [
                 ("template/migrations.mk", "## apply every pending migration", "## apply all", "up` | apply all |"),
-                ("template/migrations.mk", "NAME= [BLOCK=]", "NAME=", "create` | write a new migration | `NAME=` |"),
+                (
+                    "template/migrations.mk",
+                    "NAME= [BLOCK=]",
+                    "NAME=",
+                    "create` | write a new migration | `NAME=`, `RECIPE=`",
+                ),
             ],
         ),
         (
@@ -96,12 +101,22 @@ def test_a_changed_source_changes_its_page(sources, page, edits):
         assert said in after
 
 
+def test_a_changed_recipe_changes_its_page(sources):
+    before = recipes.page(sources)
+    recipe = next((sources / recipes.CATALOG).glob("*/recipe.yml"))
+    data = yaml.safe_load(recipe.read_text())
+    data["steps"][0]["summary"] = "something else"
+    recipe.write_text(yaml.safe_dump(data))
+    assert "Something else" in recipes.page(sources)
+    assert recipes.page(sources) != before
+
+
 @pytest.mark.parametrize(
     ("page", "source", "old", "new", "name"),
     [
         (questions, "copier.yml", "\npostgres_version:\n", "\nlevel: {type: int, help: \"How high?\", default: 1}\n\npostgres_version:\n", "level"),
         (variables, f"{GO}/run/engine.go", 'settings.Typed("LOG_FORMAT")', 'settings.Typed("LOG_LEVEL")', "LOG_LEVEL"),
-        (variables, "template/migrations.mk", "name,NAME BLOCK", "name,NAME PIECE BLOCK", "PIECE"),
+        (variables, "template/migrations.mk", "NAME BLOCK BASE", "NAME PIECE BLOCK BASE", "PIECE"),
     ],
 )  # fmt: skip
 def test_a_name_without_a_meaning_is_refused(sources, page, source, old, new, name):
