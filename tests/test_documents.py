@@ -253,10 +253,21 @@ def test_a_broken_link_is_found(generate, target):
 
 def test_checklist_holds_the_manuals_items_ticked(once):
     groups = checklist(once())
-    assert list(groups) == list(MANUAL_CHECKLIST)
+    assert list(groups) == [*MANUAL_CHECKLIST, "サービス固有の作業"]
     for group, tasks in groups.items():
-        assert [task for done, task in tasks if done] == MANUAL_CHECKLIST[group]
+        assert [task for done, task in tasks if done] == MANUAL_CHECKLIST.get(group, [])
         assert any(not done for done, _ in tasks)
+
+
+@pytest.mark.parametrize("consideration", CONSIDERATIONS)
+def test_checklist_holds_the_work_of_a_consideration_only_where_it_was_chosen(once, consideration):
+    def work(*considerations: str) -> list:
+        return checklist(once(considerations=list(considerations))).get("サービス固有の作業", [])
+
+    assert work() == []
+    if consideration in ("audit_retention", "password_rehash", "session_cleanup"):
+        (task,) = work(consideration)
+        assert task in work(*CONSIDERATIONS)
 
 
 def test_checklist_of_a_service_in_a_monorepo_leaves_the_workflow_to_its_root(once):
