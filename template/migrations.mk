@@ -3,11 +3,11 @@
 
 migrate := tools/migrate/bin/migrate
 migrate_sources := $(addprefix tools/migrate/,build.sh go.mod go.sum) \
-	$(wildcard $(addprefix tools/migrate/,*.go internal/*/*.go internal/*/*.tmpl internal/recipe/catalog/*/*))
+	$(wildcard $(addprefix tools/migrate/,*.go internal/*/*.go internal/*/*.tmpl internal/*/*.sql internal/recipe/catalog/*/*))
 squawk := tools/migrate/bin/squawk
 
 .PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
-	migrate-ping migrate-create migrate-recipes migrate-validate migrate-lint migrate-check migrate-seed migrate-backfill \
+	migrate-ping migrate-create migrate-recipes migrate-validate migrate-lint migrate-check migrate-seed migrate-backfill migrate-indexes \
 	migrate-reset migrate-job migrate-build migrate-template-check migrate-wire migrate-alerts-test migrate-docker-up \
 	migrate-docker-down migrate-docker-status
 
@@ -67,6 +67,9 @@ migrate-seed: $(migrate) ## load test data (development and test)
 
 migrate-backfill: $(migrate) ## move data in batches that can be resumed: JOB=, or list the jobs
 	@$(migrate) backfill -- "$$JOB"
+
+migrate-indexes: $(migrate) ## list the indexes that are invalid, superfluous or unused
+	@$(migrate) indexes
 
 migrate-reset: $(migrate) ## drop, create and migrate the database (development and test): CONFIRM=<database>
 	@$(migrate) reset
