@@ -3,11 +3,14 @@ package connection
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -22,12 +25,14 @@ type conn struct {
 	open     *transaction
 }
 
-// transaction is one of conn; its last statement, if it has one, waits for COMMIT.
+// transaction is one of conn. BEGIN shares a message with its first statement and COMMIT with its last, which spares two
+// round trips.
 type transaction struct {
-	driver.Tx
 	ctx  context.Context
 	conn *conn
-	last *statement
+	// opening is what has to be sent ahead of the first statement; nothing once it was.
+	opening string
+	last    *statement
 }
 
 type statement struct {
@@ -37,35 +42,62 @@ type statement struct {
 
 type lastKey struct{}
 
-// Last marks a statement as the last of its transaction: it is kept and sent together with COMMIT, which spares a round
-// trip, so that an error of it shows only then. Outside of a transaction it is sent at once. The statements in before go
-// ahead of it in the same message.
+// Last marks a statement as the last of its transaction: it is kept and sent together with COMMIT, so that an error of it
+// shows only then. Outside of a transaction it is sent at once. The statements in before go ahead of it in the same message.
 func Last(ctx context.Context, before string) context.Context {
 	return context.WithValue(ctx, lastKey{}, before)
 }
 
-// BeginTx begins a transaction, behind a pooler with the settings of the run and of the file.
+// BeginTx prepares a transaction, behind a pooler with the settings of the run and of the file.
 func (c *conn) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
-	begun, err := c.physical.BeginTx(ctx, options)
-	if err != nil {
-		return nil, err
+	if options.Isolation != 0 {
+		return nil, errors.New("the isolation of a transaction is that of its session")
+	}
+	opening := "BEGIN; "
+	if options.ReadOnly {
+		opening = "BEGIN READ ONLY; "
 	}
 	if c.settings != nil {
 		settings := maps.Clone(c.settings)
 		maps.Copy(settings, limitsOf(ctx))
-		if _, err := c.physical.ExecContext(ctx, setLocal(settings), nil); err != nil {
-			_ = begun.Rollback()
-			return nil, err
-		}
+		opening += setLocal(settings) + "; "
 	}
-	c.open = &transaction{Tx: begun, ctx: ctx, conn: c}
+	c.open = &transaction{ctx: ctx, conn: c, opening: opening}
 	return c.open, nil
+}
+
+// ahead is what has to be sent ahead of the next statement.
+func (c *conn) ahead() string {
+	if c.open == nil {
+		return ""
+	}
+	opening := c.open.opening
+	c.open.opening = ""
+	return opening
+}
+
+// begin opens the transaction for a statement that needs a message of its own.
+func (c *conn) begin(ctx context.Context) error {
+	opening := c.ahead()
+	if opening == "" {
+		return nil
+	}
+	_, err := c.physical.ExecContext(ctx, opening, nil)
+	return err
 }
 
 // ExecContext runs a statement, or keeps it for COMMIT.
 func (c *conn) ExecContext(ctx context.Context, query string, arguments []driver.NamedValue) (driver.Result, error) {
 	before, isLast := ctx.Value(lastKey{}).(string)
-	if !isLast {
+	switch {
+	case !isLast && len(arguments) == 0:
+		opening := c.ahead()
+		result, err := c.physical.ExecContext(ctx, opening+query, nil)
+		return result, moved(err, utf8.RuneCountInString(opening))
+	case !isLast:
+		if err := c.begin(ctx); err != nil {
+			return nil, err
+		}
 		return c.physical.ExecContext(ctx, query, arguments)
 	}
 	last := &statement{before, query, arguments}
@@ -80,29 +112,81 @@ func (c *conn) ExecContext(ctx context.Context, query string, arguments []driver
 	return driver.RowsAffected(0), err
 }
 
-// Commit sends the last statement and COMMIT in one message, of which the server does nothing more after an error.
-func (t *transaction) Commit() error {
-	t.conn.open = nil
-	if t.last == nil {
-		return t.Tx.Commit()
+// QueryContext runs a statement that answers.
+func (c *conn) QueryContext(ctx context.Context, query string, arguments []driver.NamedValue) (driver.Rows, error) {
+	if err := c.begin(ctx); err != nil {
+		return nil, err
 	}
-	err := t.conn.send(t.ctx, t.last, "; COMMIT")
-	if notSent(err) {
-		if err = t.conn.sendApart(t.ctx, t.last); err == nil {
-			return t.Tx.Commit()
-		}
+	return c.physical.QueryContext(ctx, query, arguments)
+}
+
+// PrepareContext lets the server read a statement that runs later.
+func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	if err := c.begin(ctx); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		_ = t.Tx.Rollback()
+	return c.physical.PrepareContext(ctx, query)
+}
+
+// moved says where in the statement an error is that the server found behind so many characters more.
+func moved(err error, opening int) error {
+	var server *pgconn.PgError
+	if errors.As(err, &server) && server.Position > 0 {
+		server.Position -= int32(opening)
 	}
 	return err
 }
 
-// Rollback forgets the last statement with all others.
+// Commit sends the last statement and COMMIT in one message, of which the server does nothing more after an error.
+func (t *transaction) Commit() error {
+	err := t.commit()
+	if err != nil {
+		_ = t.Rollback()
+	}
+	t.conn.open = nil
+	return err
+}
+
+func (t *transaction) commit() error {
+	if t.last != nil {
+		t.last.before = t.conn.ahead() + t.last.before
+		if err := t.conn.send(t.ctx, t.last, "; COMMIT"); !notSent(err) {
+			return err
+		}
+		if err := t.conn.sendApart(t.ctx, t.last); err != nil {
+			return err
+		}
+	}
+	switch t.conn.status() {
+	case noTransaction:
+		return nil
+	case failedTransaction:
+		return pgx.ErrTxCommitRollback
+	}
+	_, err := t.conn.physical.ExecContext(t.ctx, "COMMIT", nil)
+	return err
+}
+
+// Rollback forgets the last statement with all others. Where the server cannot be told so, it finds the connection closed.
 func (t *transaction) Rollback() error {
 	t.conn.open = nil
-	return t.Tx.Rollback()
+	if t.conn.status() == noTransaction {
+		return nil
+	}
+	_, err := t.conn.physical.ExecContext(t.ctx, "ROLLBACK", nil)
+	if err != nil {
+		_ = t.conn.physical.Close()
+	}
+	return err
 }
+
+// What the server says of the session's transaction after each message.
+const (
+	noTransaction     = 'I'
+	failedTransaction = 'E'
+)
+
+func (c *conn) status() byte { return c.physical.Conn().PgConn().TxStatus() }
 
 // send puts several statements into one message, which only the simple protocol can.
 func (c *conn) send(ctx context.Context, last *statement, after string) error {
