@@ -7,9 +7,9 @@ migrate_sources := $(addprefix tools/migrate/,build.sh go.mod go.sum) \
 squawk := tools/migrate/bin/squawk
 
 .PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
-	migrate-ping migrate-create migrate-recipes migrate-validate migrate-lint migrate-check migrate-seed migrate-backfill migrate-indexes \
-	migrate-reset migrate-job migrate-build migrate-template-check migrate-wire migrate-alerts-test migrate-docker-up \
-	migrate-docker-down migrate-docker-status
+	migrate-ping migrate-create migrate-recipes migrate-validate migrate-lint migrate-check migrate-seed migrate-backfill \
+	migrate-maintain migrate-indexes migrate-reset migrate-job migrate-build migrate-template-check migrate-wire \
+	migrate-alerts-test migrate-docker-up migrate-docker-down migrate-docker-status
 
 # What is typed after `make` is text, not make syntax: DB_PASSWORD='pa$$word' arrives as it is, and nothing in NAME runs.
 # With RECIPE that is whatever is typed: only the recipe knows its variables.
@@ -67,6 +67,9 @@ migrate-seed: $(migrate) ## load test data (development and test)
 
 migrate-backfill: $(migrate) ## move data in batches that can be resumed: JOB=, or list the jobs
 	@$(migrate) backfill -- "$$JOB"
+
+migrate-maintain: $(migrate) ## do what tables need again and again: JOB=, or list the jobs
+	@$(migrate) maintain -- "$$JOB"
 
 migrate-indexes: $(migrate) ## list the indexes that are invalid, superfluous or unused
 	@$(migrate) indexes

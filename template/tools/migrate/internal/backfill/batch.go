@@ -52,6 +52,9 @@ type batch struct {
 
 // checkKey makes sure that the key leads to every row, to each of them once, and along an index.
 func (r *Runner) checkKey(ctx context.Context) error {
+	if !r.Before.IsZero() {
+		return r.checkTime(ctx)
+	}
 	var found bool
 	err := r.Session.QueryRowContext(ctx, `
 SELECT EXISTS (
@@ -66,19 +69,65 @@ SELECT EXISTS (
 		return err
 	}
 	return failure.Refused("%s has no unique index on exactly (%s) whose columns are NOT NULL, "+
-		"so batches could miss rows: name the primary key in the job's '-- backfill:' line", r.Job.Table, strings.Join(r.Job.Key, ", "))
+		"so batches could miss rows: name the primary key in %s", r.Job.Table, strings.Join(r.Job.Key, ", "), r.Job.line)
 }
 
-// after limits a query to the rows behind a key.
-func (j Job) after(last Key) string {
-	if len(last) == 0 {
-		return ""
+// checkTime makes sure that a key whose first column is a time leads to every row that is older than some time, and along
+// an index. A row without a time is never old enough. What else makes the key unique keeps batches small where many rows
+// have the same time.
+func (r *Runner) checkTime(ctx context.Context) error {
+	var kind string
+	var indexed, unique bool
+	err := r.Session.QueryRowContext(ctx, `
+WITH key AS (SELECT ARRAY(SELECT jsonb_array_elements_text($2::text::jsonb)) AS columns),
+     indexes AS (
+	SELECT i.indisunique, ARRAY(
+		SELECT quote_ident(a.attname) || CASE WHEN a.attnotnull OR k.place = 1 AND NOT i.indisunique THEN '' ELSE ' can be null' END
+		FROM unnest(i.indkey) WITH ORDINALITY k(number, place) JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+		WHERE k.place <= i.indnkeyatts ORDER BY k.place) AS columns
+	FROM pg_index i
+	WHERE i.indrelid = to_regclass($1) AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL)
+SELECT coalesce((SELECT t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+	WHERE a.attrelid = to_regclass($1) AND quote_ident(a.attname) = key.columns[1] AND NOT a.attisdropped), ''),
+       EXISTS (SELECT FROM indexes i WHERE split_part(i.columns[1], ' can be null', 1) = key.columns[1]),
+       EXISTS (SELECT FROM indexes i WHERE i.indisunique AND i.columns <@ key.columns)
+FROM key`, r.Job.Table, Key(r.Job.Key)).Scan(&kind, &indexed, &unique)
+	switch {
+	case err != nil:
+		return err
+	case kind != "timestamptz" && kind != "timestamp" && kind != "date":
+		return failure.Refused("%s of %s is no column with a time, by which the age of a row could be told: "+
+			"name one first in key= of %s", r.Job.Key[0], r.Job.Table, r.Job.line)
+	case !indexed:
+		return failure.Refused("%s has no index that begins with %s, so each run would read the whole table: "+
+			"create one on (%s)", r.Job.Table, r.Job.Key[0], strings.Join(r.Job.Key, ", "))
+	case !unique:
+		return failure.Refused("(%s) holds no unique key of %s whose columns are NOT NULL, so a batch could grow without a limit: "+
+			"add the primary key to key= of %s", strings.Join(r.Job.Key, ", "), r.Job.Table, r.Job.line)
 	}
-	return fmt.Sprintf(" WHERE (%s) > (%s)", strings.Join(j.Key, ", "), parameters(1, len(j.Key)))
+	return nil
+}
+
+// behind limits a query to the rows that are left to do behind a key, and returns the values of its parameters.
+func (r *Runner) behind(last Key) (condition string, values []any) {
+	var conditions []string
+	values = arguments(last)
+	if len(last) > 0 {
+		conditions = append(conditions, fmt.Sprintf("(%s) > (%s)", strings.Join(r.Job.Key, ", "), parameters(1, len(r.Job.Key))))
+	}
+	if !r.Before.IsZero() {
+		conditions = append(conditions, fmt.Sprintf("%s < $%d", r.Job.Key[0], len(last)+1))
+		values = append(values, r.Before.UTC().Format("2006-01-02 15:04:05.999999Z07:00"))
+	}
+	if len(conditions) == 0 {
+		return "", values
+	}
+	return " WHERE " + strings.Join(conditions, " AND "), values
 }
 
 // next finds the batch of so many rows behind a key; its rows are 0 at the end of the table.
 func (r *Runner) next(ctx context.Context, after Key, rows int) (batch, error) {
+	condition, values := r.behind(after)
 	columns := strings.Join(r.Job.Key, ", ")
 	asText := "jsonb_build_array(" + strings.Join(r.Job.Key, "::text, ") + "::text)::text"
 	descending := strings.Join(r.Job.Key, " DESC, ") + " DESC"
@@ -86,9 +135,9 @@ func (r *Runner) next(ctx context.Context, after Key, rows int) (batch, error) {
 		"SELECT (SELECT count(*) FROM batch), "+
 		"coalesce((SELECT %s FROM batch ORDER BY %s LIMIT 1), '[]'), "+
 		"coalesce((SELECT %s FROM batch ORDER BY %s LIMIT 1), '[]')",
-		columns, r.Job.Table, r.Job.after(after), columns, rows, asText, columns, asText, descending)
+		columns, r.Job.Table, condition, columns, rows, asText, columns, asText, descending)
 	var found batch
-	err := r.Session.QueryRowContext(ctx, query, arguments(after)...).Scan(&found.rows, &found.first, &found.last)
+	err := r.Session.QueryRowContext(ctx, query, values...).Scan(&found.rows, &found.first, &found.last)
 	return found, err
 }
 

@@ -11,8 +11,9 @@ import (
 // estimate is how many rows the planner expects behind the last batch.
 func (r *Runner) estimate(ctx context.Context) (int64, error) {
 	var text string
-	query := fmt.Sprintf("EXPLAIN (FORMAT JSON) SELECT %s FROM %s%s", strings.Join(r.Job.Key, ", "), r.Job.Table, r.Job.after(r.progress.LastKey))
-	if err := r.Session.QueryRowContext(ctx, query, arguments(r.progress.LastKey)...).Scan(&text); err != nil {
+	condition, values := r.behind(r.progress.LastKey)
+	query := fmt.Sprintf("EXPLAIN (FORMAT JSON) SELECT %s FROM %s%s", strings.Join(r.Job.Key, ", "), r.Job.Table, condition)
+	if err := r.Session.QueryRowContext(ctx, query, values...).Scan(&text); err != nil {
 		return 0, err
 	}
 	var plans []struct {
@@ -20,8 +21,11 @@ func (r *Runner) estimate(ctx context.Context) (int64, error) {
 			Rows float64 `json:"Plan Rows"`
 		}
 	}
-	if err := json.Unmarshal([]byte(text), &plans); err != nil || len(plans) != 1 {
-		return 0, fmt.Errorf("the plan of the server cannot be read: %w", err)
+	if err := json.Unmarshal([]byte(text), &plans); err != nil {
+		return 0, fmt.Errorf("the plan of the server cannot be read (%w)", err)
+	}
+	if len(plans) != 1 {
+		return 0, fmt.Errorf("the server made %d plans for one statement", len(plans))
 	}
 	return int64(plans[0].Plan.Rows), nil
 }

@@ -3,13 +3,8 @@
 package backfill
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -17,12 +12,12 @@ import (
 	"time"
 
 	"migrate/internal/failure"
+	"migrate/internal/jobfile"
 	"migrate/internal/migration"
 )
 
-// Folder is where the jobs are, inside the folder of the migrations: goose does not look into it, and whatever carries
-// the migrations into an image or a container carries it along.
-const Folder = "backfill"
+// Jobs are the files in migrations/backfill.
+var Jobs = jobfile.Kind{Folder: "backfill", Word: "backfill", Example: "table=accounts key=id", Target: "migrate-backfill"}
 
 // Job is one file: a statement for the rows of one batch, and how to cut a table into batches.
 type Job struct {
@@ -36,6 +31,8 @@ type Job struct {
 	Table string
 	Key   []string
 	Pace  Pace
+	// line is where the file says all this.
+	line string
 }
 
 // Pace is how much of the server a job may take.
@@ -60,8 +57,6 @@ const (
 )
 
 var (
-	jobName    = regexp.MustCompile(`^[a-z0-9]+(_[a-z0-9]+)*$`)
-	headerLine = regexp.MustCompile(`(?m)^--[ \t]*backfill:(.*)$`)
 	identifier = `(?:"[^"]+"|[\p{L}_][\p{L}\p{N}_$]*)`
 	tableName  = regexp.MustCompile(`^(?:` + identifier + `\.)?` + identifier + `$`)
 	columnName = regexp.MustCompile(`^` + identifier + `$`)
@@ -70,89 +65,65 @@ var (
 	walUnits   = map[string]int64{"kB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 )
 
-// Names lists the jobs in a folder of migrations.
-func Names(migrations string) ([]string, error) {
-	folder := filepath.Join(migrations, Folder)
-	entries, err := os.ReadDir(folder)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, failure.Refused("the folder %s cannot be read: correct its permissions", folder)
-	}
-	var names []string
-	for _, entry := range entries {
-		if name, isSQL := strings.CutSuffix(entry.Name(), ".sql"); isSQL && !entry.IsDir() {
-			names = append(names, name)
-		}
-	}
-	return names, nil
-}
-
 // Read reads the job of a name from a folder of migrations.
 func Read(migrations, name string) (Job, error) {
-	if !jobName.MatchString(name) {
-		return Job{}, failure.Refused("JOB is %q: it is the name of a file in %s without .sql, in lower-case snake_case: "+
-			"name one that is there", name, filepath.Join(migrations, Folder))
-	}
-	path := filepath.Join(migrations, Folder, name+".sql")
-	content, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Job{}, failure.Refused("there is no %s: make migrate-backfill without JOB lists the jobs", path)
-	}
+	file, err := Jobs.Read(migrations, name)
 	if err != nil {
-		return Job{}, failure.Refused("%s cannot be read: correct its permissions", path)
+		return Job{}, err
 	}
-	job, err := parse(name, strings.ReplaceAll(string(content), "\r\n", "\n"))
+	job, err := parse(file)
 	if err != nil {
-		return Job{}, failure.Refused("%s: %s", path, err)
+		return Job{}, failure.Refused("%s: %s", Jobs.Path(migrations, name), err)
 	}
 	return job, nil
 }
 
-func parse(name, content string) (Job, error) {
-	sum := sha256.Sum256([]byte(content))
-	job := Job{Name: name, Checksum: hex.EncodeToString(sum[:]), Pace: defaultPace}
-	headers := headerLine.FindAllStringSubmatch(content, -1)
-	if len(headers) != 1 {
-		return Job{}, fmt.Errorf("it has %d lines '-- backfill: …': "+
-			"write one that names the table and its key, as in '-- backfill: table=accounts key=id'", len(headers))
-	}
-	if err := job.readHeader(headers[0][1]); err != nil {
+func parse(file jobfile.File) (Job, error) {
+	job := New(file)
+	if err := file.Settings(job.Set); err != nil {
 		return Job{}, err
 	}
-	job.Statement = strings.TrimSpace(content)
-	return job, job.checkStatement()
+	return job, job.Check()
 }
 
-func (j *Job) readHeader(settings string) error {
-	seen := map[string]bool{}
-	for _, word := range strings.Fields(settings) {
-		name, value, _ := strings.Cut(word, "=")
-		if seen[name] {
-			return fmt.Errorf("'-- backfill:' says %s twice: keep one", name)
-		}
-		seen[name] = true
-		if err := j.set(name, value); err != nil {
-			return fmt.Errorf("'-- backfill:' says %s: %w", word, err)
-		}
-	}
+// New is a job before its settings are known.
+func New(file jobfile.File) Job {
+	return Job{Name: file.Name, Statement: file.Text, Checksum: file.Checksum, Pace: defaultPace, line: file.Line()}
+}
+
+// Check refuses a job that does not say which rows it is for.
+func (j *Job) Check() error {
 	if j.Table == "" || len(j.Key) == 0 {
-		return errors.New("'-- backfill:' needs a table and its key: write both, as in table=accounts key=id")
+		return errors.New("it needs a table and its key: write both, as in table=accounts key=id")
 	}
-	return nil
+	return j.checkStatement()
 }
 
-func (j *Job) set(name, value string) (err error) {
+// Settings names what Set knows.
+const Settings = "table, key, batch, load, max_replica_lag and max_wal"
+
+// Knows tells whether Set takes a setting of this name.
+func Knows(name string) bool {
+	return slices.Contains([]string{"table", "key", "batch", "load", "max_replica_lag", "max_wal"}, name)
+}
+
+// IsTable tells whether a text is the name of a table, with its schema or without.
+func IsTable(text string) bool { return tableName.MatchString(text) }
+
+// IsColumn tells whether a text is the name of a column.
+func IsColumn(text string) bool { return columnName.MatchString(text) }
+
+// Set takes one setting of the file's first line.
+func (j *Job) Set(name, value string) (err error) {
 	switch name {
 	case "table":
-		if !tableName.MatchString(value) {
+		if !IsTable(value) {
 			return errors.New("a table is written as in accounts or public.accounts")
 		}
 		j.Table = value
 	case "key":
 		j.Key = strings.Split(value, ",")
-		if slices.ContainsFunc(j.Key, func(column string) bool { return !columnName.MatchString(column) }) {
+		if slices.ContainsFunc(j.Key, func(column string) bool { return !IsColumn(column) }) {
 			return errors.New("a key is one column, or several with commas between them and no blanks")
 		}
 	case "batch":
@@ -167,7 +138,7 @@ func (j *Job) set(name, value string) (err error) {
 	case "max_wal":
 		j.Pace.WAL, err = bytesPerSecond(value)
 	default:
-		return errors.New("it knows table, key, batch, load, max_replica_lag and max_wal")
+		return errors.New("it knows " + Settings)
 	}
 	return err
 }
@@ -200,18 +171,18 @@ func (j *Job) checkStatement() error {
 	}
 	for number := range 2 * len(j.Key) {
 		if !used[strconv.Itoa(number+1)] {
-			return fmt.Errorf("its statement does not use $%d: limit it to the rows of a batch with %s", number+1, j.condition())
+			return fmt.Errorf("its statement does not use $%d: limit it to the rows of a batch with %s", number+1, j.Condition())
 		}
 		delete(used, strconv.Itoa(number+1))
 	}
 	if len(used) > 0 {
-		return fmt.Errorf("its statement uses more parameters than the %d ends of a batch: limit it with %s", 2*len(j.Key), j.condition())
+		return fmt.Errorf("its statement uses more parameters than the %d ends of a batch: limit it with %s", 2*len(j.Key), j.Condition())
 	}
 	return nil
 }
 
-// condition is how a statement names the rows of its batch.
-func (j *Job) condition() string {
+// Condition is how a statement names the rows of its batch.
+func (j *Job) Condition() string {
 	if len(j.Key) == 1 {
 		return fmt.Sprintf("%s BETWEEN $1 AND $2", j.Key[0])
 	}

@@ -15,10 +15,10 @@ const update = "UPDATE accounts SET screen_name = user_name WHERE id BETWEEN $1 
 func read(t *testing.T, name, content string) (Job, error) {
 	t.Helper()
 	folder := t.TempDir()
-	if err := os.Mkdir(filepath.Join(folder, Folder), 0o755); err != nil {
+	if err := os.Mkdir(filepath.Join(folder, Jobs.Folder), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(folder, Folder, "screen_name.sql"), []byte(content), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, Jobs.Folder, "screen_name.sql"), []byte(content), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return Read(folder, name)
@@ -59,8 +59,8 @@ func TestAJobIsRefusedInOneSentence(t *testing.T) {
 	for content, words := range map[string]string{
 		update:                                                        "0 lines '-- backfill: …'",
 		header + "\n" + header + "\n" + update:                        "2 lines '-- backfill: …'",
-		"-- backfill:\n" + update:                                     "needs a table and its key",
-		"-- backfill: table=accounts\n" + update:                      "needs a table and its key",
+		"-- backfill:\n" + update:                                     "it needs a table and its key",
+		"-- backfill: table=accounts\n" + update:                      "it needs a table and its key",
 		"-- backfill: table=accounts;drop key=id\n" + update:          "a table is written as",
 		"-- backfill: table=accounts key=id,\n" + update:              "a key is one column",
 		header + " key=id\n" + update:                                 "says key twice",

@@ -3,35 +3,70 @@ package backfill
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
+
+	"migrate/internal/connection"
 )
 
 // pressure is what the server shows of how busy it is.
 type pressure struct {
-	// lag of the slowest replica; unseen tells that there are replicas whose lag this role may not see.
-	lag    time.Duration
-	unseen bool
+	// lag of the slowest replica.
+	lag time.Duration
 	// wal is the place in the write-ahead log, in bytes.
 	wal int64
 	// vacuum tells that somebody vacuums the table.
 	vacuum bool
+	// unseenLag and unseenVacuum tell that there is something that this role may not see.
+	unseenLag, unseenVacuum bool
+	// paused tells that somebody asked for a pause.
+	paused bool
 	at     time.Time
 }
 
+// The process of a vacuum is shown to every role, but not which table it is on.
 const pressureQuery = `
 SELECT coalesce(max(extract(epoch FROM replay_lag)), 0)::float8,
        coalesce(bool_or(replay_lag IS NULL AND pid IS NOT NULL AND state IS NULL), false),
        CASE WHEN pg_is_in_recovery() THEN 0 ELSE pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') END::bigint,
-       EXISTS (SELECT FROM pg_stat_progress_vacuum WHERE datname = current_database() AND relid = to_regclass($1))
+       EXISTS (SELECT FROM pg_stat_progress_vacuum WHERE datname = current_database() AND relid = to_regclass($1)),
+       EXISTS (SELECT FROM pg_stat_progress_vacuum WHERE datname = current_database() AND relid IS NULL),
+       EXISTS (SELECT FROM TABLE WHERE job = $2 AND state = 'paused')
 FROM pg_stat_replication`
 
+// look asks the session that watches, and opens another where that one is gone: the work does not depend on it.
 func (r *Runner) look(ctx context.Context) (pressure, error) {
+	for attempt := 1; ; attempt++ {
+		if r.watcher == nil {
+			opened, err := r.OpenWatcher(ctx)
+			if err != nil {
+				return pressure{}, err
+			}
+			r.watcher = opened
+		}
+		seen, err := r.ask(ctx)
+		if err == nil || attempt == 2 || ctx.Err() != nil || !connection.Lost(err) {
+			return seen, err
+		}
+		r.closeWatcher()
+	}
+}
+
+func (r *Runner) ask(ctx context.Context) (pressure, error) {
 	var seen pressure
 	var lag float64
-	err := r.Watcher.QueryRowContext(ctx, pressureQuery, r.Job.Table).Scan(&lag, &seen.unseen, &seen.wal, &seen.vacuum)
+	err := r.watcher.QueryRowContext(ctx, strings.Replace(pressureQuery, "TABLE", r.Table, 1), r.Job.Table, r.Job.Name).
+		Scan(&lag, &seen.unseenLag, &seen.wal, &seen.vacuum, &seen.unseenVacuum, &seen.paused)
 	seen.lag = time.Duration(lag * float64(time.Second))
 	seen.at = time.Now()
 	return seen, err
+}
+
+func (r *Runner) closeWatcher() {
+	if r.watcher != nil {
+		r.watcher.Close()
+		r.watcher = nil
+	}
 }
 
 // Waiting for a vacuum ends: one that prevents wraparound may take days.
@@ -40,10 +75,10 @@ const (
 	longestForVacuum = 10 * time.Minute
 )
 
-// giveWay waits until the server has room, and says what for.
+// giveWay waits until the server has room, and says what for. It also ends when somebody asks for a pause, or when the
+// run has used up its time.
 func (r *Runner) giveWay(ctx context.Context) error {
 	told := ""
-	began := time.Now()
 	for {
 		before := r.pressure
 		now, err := r.look(ctx)
@@ -51,12 +86,17 @@ func (r *Runner) giveWay(ctx context.Context) error {
 			return err
 		}
 		r.pressure = now
-		if now.unseen && !r.toldUnseen {
-			r.toldUnseen = true
-			r.Say("the lag of the replicas cannot be seen: GRANT pg_read_all_stats TO the role lets the job wait for them")
+		r.tellUnseen(now)
+		if now.paused {
+			r.progress.State = Paused
 		}
-		reason, pause := r.Job.Pace.reason(before, now, time.Since(began))
-		if reason == "" {
+		if !now.vacuum {
+			r.vacuumSince = time.Time{}
+		} else if r.vacuumSince.IsZero() {
+			r.vacuumSince = now.at
+		}
+		reason, pause := r.Job.Pace.reason(before, now, now.at.Sub(r.vacuumSince))
+		if reason == "" || now.paused || r.spent() {
 			return nil
 		}
 		if reason != told {
@@ -66,6 +106,19 @@ func (r *Runner) giveWay(ctx context.Context) error {
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
+	}
+}
+
+// tellUnseen says once what keeps the job from giving way.
+func (r *Runner) tellUnseen(now pressure) {
+	if now.unseenLag && !r.toldLag {
+		r.toldLag = true
+		r.Say("the lag of the replicas cannot be seen: GRANT pg_read_all_stats TO the role lets the job wait for them")
+	}
+	if now.unseenVacuum && !r.toldVacuum {
+		r.toldVacuum = true
+		r.Say("a table is being vacuumed, and it cannot be seen which: GRANT pg_read_all_stats TO the role lets the job wait " +
+			"where it is its own")
 	}
 }
 
@@ -100,7 +153,7 @@ func (r *Runner) watch(ctx context.Context) func() bool {
 		if sleep(watching, r.Job.Pace.Batch/2) == nil {
 			// What cannot be found out is no reason to stop. The end of the batch does not cancel the query: pgx would
 			// close the session.
-			_ = r.Watcher.QueryRowContext(ctx, waitersQuery, r.PID).Scan(&waiters)
+			_ = r.watcher.QueryRowContext(ctx, waitersQuery, r.PID).Scan(&waiters)
 		}
 		answer <- waiters > 0
 	}()

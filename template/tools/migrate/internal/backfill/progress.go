@@ -37,7 +37,7 @@ type Progress struct {
 // Table is the table beside a version table that remembers every job.
 func Table(versions string) string { return versions + "_backfill" }
 
-const createTable = ` (
+const columns = `
 	job text PRIMARY KEY,
 	checksum text NOT NULL,
 	state text NOT NULL CHECK (state IN ('running', 'paused', 'done')),
@@ -48,7 +48,7 @@ const createTable = ` (
 	batch_rows integer NOT NULL,
 	started_at timestamptz NOT NULL DEFAULT now(),
 	updated_at timestamptz NOT NULL DEFAULT now()
-)`
+`
 
 // ReadProgress returns what is known about every job that was ever begun.
 func ReadProgress(ctx context.Context, session *sql.DB, table string) (map[string]Progress, error) {
@@ -77,7 +77,7 @@ func ReadProgress(ctx context.Context, session *sql.DB, table string) (map[strin
 
 // begin writes the line of a job that starts from the beginning.
 func (r *Runner) begin(ctx context.Context) error {
-	if _, err := r.Session.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS "+r.Table+createTable+"; "+history.Protect(r.Table)); err != nil {
+	if err := history.CreateTable(ctx, r.Session, r.Table, columns); err != nil {
 		return err
 	}
 	r.progress = Progress{State: Running, Checksum: r.Job.Checksum, BatchRows: firstBatch}

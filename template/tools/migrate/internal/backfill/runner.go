@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"migrate/internal/connection"
 	"migrate/internal/failure"
 )
 
@@ -19,22 +19,40 @@ type Runner struct {
 	Job Job
 	// Table remembers the progress.
 	Table string
-	// Session does the work, and PID is its id in the server. Watcher is another session, which sees what the work does
-	// to others; nil lets the job run as fast as it can.
-	Session, Watcher *sql.DB
-	PID              uint32
+	// Before leaves out the rows whose key does not begin with an earlier time; zero leaves out none.
+	Before time.Time
+	// Budget is how much one run may do.
+	Budget Budget
+	// Session does the work, and PID is its id in the server.
+	Session *sql.DB
+	PID     uint32
+	// OpenWatcher opens another session, which sees what the work does to others; nil lets the job run as fast as it can.
+	OpenWatcher func(context.Context) (*sql.DB, error)
+	// Patience is how long a batch goes on asking for rows that other sessions hold.
+	Patience time.Duration
 	// Say is told what a person should know; Show how far the job is, after every batch.
 	Say  func(format string, values ...any)
 	Show func(Report)
 
-	progress   Progress
-	pressure   pressure
-	toldUnseen bool
+	watcher             *sql.DB
+	progress            Progress
+	pressure            pressure
+	toldLag, toldVacuum bool
+	// vacuumSince is since when the job has seen the table being vacuumed.
+	vacuumSince time.Time
+	// statementTimeout is the server's, zero for none.
+	statementTimeout time.Duration
 	// total is how many rows the table is estimated to have.
 	total   int64
 	started time.Time
-	// already is how many rows earlier runs did.
-	already int64
+	// already and changed are how many rows earlier runs did and changed.
+	already, changed int64
+}
+
+// Budget bounds a run; what is zero does not.
+type Budget struct {
+	Rows int64
+	Time time.Duration
 }
 
 // Report is how far a job is.
@@ -61,15 +79,10 @@ func (r Report) MarshalJSON() ([]byte, error) {
 
 // Run goes on where the job was left, or begins. A job that is paused goes on, too: that is how it is resumed.
 func (r *Runner) Run(ctx context.Context, restart bool) error {
-	if err := r.checkKey(ctx); err != nil {
-		return r.explain(ctx, err)
-	}
-	all, err := ReadProgress(ctx, r.Session, r.Table)
-	if err != nil {
-		return r.explain(ctx, err)
-	}
-	known, begun := all[r.Job.Name]
+	defer r.closeWatcher()
+	known, begun, err := r.prepare(ctx)
 	switch {
+	case err != nil:
 	case !begun || restart:
 		err = r.begin(ctx)
 	case known.State == Done && known.Checksum == r.Job.Checksum:
@@ -79,45 +92,109 @@ func (r *Runner) Run(ctx context.Context, restart bool) error {
 		return failure.HistoryMismatch("%s was edited after it had done %d rows: bring the file back, give the new one another name, "+
 			"or begin again with --restart", r.Job.Name, known.Scanned)
 	default:
-		r.progress = known
-		r.progress.State = Running
-		_, err = SetState(ctx, r.Session, r.Table, r.Job.Name, Paused, Running)
+		err = r.resume(ctx, known)
 	}
-	if err != nil {
-		return r.explain(ctx, err)
+	if err == nil {
+		_, err = r.run(ctx)
 	}
-	return r.explain(ctx, r.run(ctx))
+	return r.explain(ctx, err)
 }
 
-func (r *Runner) run(ctx context.Context) error {
+// Repeat goes on where the last run was left, or begins: the job is one that has to be done again and again. It tells what
+// this run did, and whether it came to the end.
+func (r *Runner) Repeat(ctx context.Context) (Result, error) {
+	defer r.closeWatcher()
+	known, begun, err := r.prepare(ctx)
+	switch {
+	case err != nil:
+	case !begun || known.State == Done || known.Checksum != r.Job.Checksum:
+		err = r.begin(ctx)
+	default:
+		err = r.resume(ctx, known)
+	}
+	ended := false
+	if err == nil {
+		ended, err = r.run(ctx)
+	}
+	return Result{Scanned: r.progress.Scanned - r.already, Changed: r.progress.Changed - r.changed, Ended: ended}, r.explain(ctx, err)
+}
+
+// Result is what one run did.
+type Result struct {
+	Scanned, Changed int64
+	// Ended tells that nothing is left to do.
+	Ended bool
+}
+
+func (r *Runner) prepare(ctx context.Context) (known Progress, begun bool, err error) {
+	if err := r.checkKey(ctx); err != nil {
+		return Progress{}, false, err
+	}
+	var limit float64
+	if err := r.Session.QueryRowContext(ctx, "SELECT extract(epoch FROM current_setting('statement_timeout')::interval)::float8").
+		Scan(&limit); err != nil {
+		return Progress{}, false, err
+	}
+	r.statementTimeout = time.Duration(limit * float64(time.Second))
+	all, err := ReadProgress(ctx, r.Session, r.Table)
+	known, begun = all[r.Job.Name]
+	return known, begun, err
+}
+
+func (r *Runner) resume(ctx context.Context, known Progress) error {
+	r.progress = known
+	r.progress.State = Running
+	_, err := SetState(ctx, r.Session, r.Table, r.Job.Name, Paused, Running)
+	return err
+}
+
+// run does batches until the end of the table, which it tells, or until the budget is used up.
+func (r *Runner) run(ctx context.Context) (ended bool, err error) {
+	r.already, r.changed, r.started = r.progress.Scanned, r.progress.Changed, time.Now()
 	rest, err := r.estimate(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
-	r.total, r.already, r.started = r.progress.Scanned+rest, r.progress.Scanned, time.Now()
+	r.total = r.progress.Scanned + rest
 	for {
 		ended, err := r.step(ctx)
 		if err != nil {
-			return err
+			return false, err
 		}
 		r.Show(r.report())
-		if ended {
-			return nil
-		}
-		if r.progress.State == Paused {
-			return failure.Pending("%s is paused after %d rows: run it again to go on", r.Job.Name, r.progress.Scanned)
+		switch {
+		case ended:
+			return true, nil
+		case r.progress.State == Paused:
+			return false, failure.Pending("%s is paused after %d rows: run it again to go on", r.Job.Name, r.progress.Scanned)
+		case r.spent():
+			return false, nil
 		}
 	}
+}
+
+// spent tells that the run has used up its budget.
+func (r *Runner) spent() bool {
+	return r.Budget.Rows > 0 && r.progress.Scanned-r.already >= r.Budget.Rows ||
+		r.Budget.Time > 0 && time.Since(r.started) >= r.Budget.Time
+}
+
+// size is how many rows the next batch shall hold.
+func (r *Runner) size() int {
+	if r.Budget.Rows == 0 {
+		return r.progress.BatchRows
+	}
+	return int(min(int64(r.progress.BatchRows), r.Budget.Rows-(r.progress.Scanned-r.already)))
 }
 
 // step does one batch and rests after it; it tells whether that was the end of the table.
 func (r *Runner) step(ctx context.Context) (ended bool, err error) {
-	if r.Watcher != nil {
-		if err := r.giveWay(ctx); err != nil {
+	if r.OpenWatcher != nil {
+		if err := r.giveWay(ctx); err != nil || r.progress.State == Paused || r.spent() {
 			return false, err
 		}
 	}
-	rows, err := r.next(ctx, r.progress.LastKey, r.progress.BatchRows)
+	rows, err := r.next(ctx, r.progress.LastKey, r.size())
 	if err != nil {
 		return false, err
 	}
@@ -125,7 +202,7 @@ func (r *Runner) step(ctx context.Context) (ended bool, err error) {
 		return true, r.finish(ctx)
 	}
 	took, waiters, err := r.applyPatiently(ctx, rows)
-	if err != nil || r.Watcher == nil {
+	if err != nil || r.OpenWatcher == nil || r.progress.State == Paused {
 		return false, err
 	}
 	rest := r.Job.Pace.rest(took)
@@ -148,16 +225,18 @@ func (r *Runner) finish(ctx context.Context) error {
 }
 
 const (
-	attempts      = 8
 	shortestPause = 100 * time.Millisecond
+	longestPause  = 10 * time.Second
 )
 
-// applyPatiently does a batch. Where another session has its rows it tries again, with half of them: a smaller batch
-// meets fewer others.
+// applyPatiently does a batch. Where another session has its rows, or where it takes too long, it tries again with half of
+// them: a smaller batch meets fewer others.
 func (r *Runner) applyPatiently(ctx context.Context, rows batch) (took time.Duration, waiters bool, err error) {
-	for attempt := range attempts {
+	deadline := time.Now().Add(r.Patience)
+	told := false
+	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
 		stop := func() bool { return false }
-		if r.Watcher != nil {
+		if r.watcher != nil {
 			stop = r.watch(ctx)
 		}
 		started := time.Now()
@@ -168,11 +247,17 @@ func (r *Runner) applyPatiently(ctx context.Context, rows batch) (took time.Dura
 			r.progress = now
 			return took, waiters, nil
 		}
-		if !worthAnotherTry(err) || attempt == attempts-1 || ctx.Err() != nil {
+		if err := r.obstacle(ctx, err, rows, took, deadline.Sub(time.Now().Add(pause))); err != nil {
 			return 0, false, err
 		}
-		pause := shortestPause << attempt
+		if !told {
+			told = true
+			r.Say("%s tries a batch again, with half of its rows: %s", r.Job.Name, err)
+		}
 		if err := sleep(ctx, pause/2+rand.N(pause)); err != nil {
+			return 0, false, err
+		}
+		if paused, err := r.paused(ctx); err != nil || paused {
 			return 0, false, err
 		}
 		if rows, err = r.next(ctx, r.progress.LastKey, clamp(int(rows.rows/2))); err != nil {
@@ -182,21 +267,42 @@ func (r *Runner) applyPatiently(ctx context.Context, rows batch) (took time.Dura
 			return 0, false, nil
 		}
 	}
-	return 0, false, errors.New("unreachable")
 }
 
-// worthAnotherTry recognises a failure that comes from other sessions or from the size of the batch:
-// lock_not_available, deadlock_detected, serialization_failure and query_canceled by statement_timeout.
-func worthAnotherTry(err error) bool {
+// paused asks whether somebody wants a pause.
+func (r *Runner) paused(ctx context.Context) (bool, error) {
+	all, err := ReadProgress(ctx, r.Session, r.Table)
+	if err == nil && all[r.Job.Name].State == Paused {
+		r.progress.State = Paused
+	}
+	return r.progress.State == Paused, err
+}
+
+// obstacle is nil where a batch that failed is worth another try: where other sessions were in its way, for as long as
+// patience lasts, and where it took longer than a statement may, as long as it can become smaller.
+func (r *Runner) obstacle(ctx context.Context, err error, rows batch, took, patience time.Duration) error {
 	var server *pgconn.PgError
-	if !errors.As(err, &server) {
-		return false
+	if ctx.Err() != nil || !errors.As(err, &server) {
+		return err
 	}
 	switch server.Code {
-	case "55P03", "40P01", "40001", "57014":
-		return true
+	case "55P03", "40P01", "40001": // lock_not_available, deadlock_detected, serialization_failure
+		if patience > 0 {
+			return nil
+		}
+		return failure.Pending("%s stopped after %d rows, which are kept: other sessions held the next ones for longer than %s "+
+			"(%s, SQLSTATE %s): run it again to go on, or raise MIGRATION_RETRY_TIMEOUT",
+			r.Job.Name, r.progress.Scanned, r.Patience, server.Message, server.Code)
+	case "57014": // query_canceled, by the statement timeout or by a person
+		if r.statementTimeout == 0 || took < r.statementTimeout {
+			return failure.Pending("%s was cancelled after %d rows, which are kept (%s, SQLSTATE %s): run it again to go on",
+				r.Job.Name, r.progress.Scanned, server.Message, server.Code)
+		}
+		if rows.rows > smallestBatch {
+			return nil
+		}
 	}
-	return false
+	return err
 }
 
 func (r *Runner) report() Report {
@@ -222,10 +328,13 @@ func (r *Runner) explain(ctx context.Context, err error) error {
 		return err
 	case ctx.Err() != nil:
 		return failure.Pending("%s was interrupted after %d rows, which are kept: run it again to go on", r.Job.Name, r.progress.Scanned)
-	case errors.As(err, &server) && !strings.HasPrefix(server.Code, "57P"): // which ends sessions
+	case connection.Lost(err):
+		return failure.Unreachable("%s lost its connection after %d rows, which are kept: run it again to go on", r.Job.Name, r.progress.Scanned)
+	case errors.As(err, &server):
 		return failure.MigrationFailed("%s failed after %d rows, which are kept: %s (SQLSTATE %s): correct the cause and run it again",
 			r.Job.Name, r.progress.Scanned, server.Message, server.Code)
 	default:
-		return failure.Unreachable("%s lost its connection after %d rows, which are kept: run it again to go on", r.Job.Name, r.progress.Scanned)
+		return failure.MigrationFailed("%s failed after %d rows, which are kept: %s: correct the cause and run it again",
+			r.Job.Name, r.progress.Scanned, err)
 	}
 }

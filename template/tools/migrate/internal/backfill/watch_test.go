@@ -38,7 +38,7 @@ func pidOf(t *testing.T, session *sql.DB) (pid uint32) {
 
 func TestTheSessionThatWatchesOutlivesABatchThatEndsWhileItLooks(t *testing.T) {
 	watcher, pid := open(t, postgrestest.New(t))
-	runner := Runner{Job: Job{Pace: Pace{Batch: 2 * time.Millisecond}}, Watcher: watcher}
+	runner := Runner{Job: Job{Pace: Pace{Batch: 2 * time.Millisecond}}, watcher: watcher}
 	for range 200 {
 		stop := runner.watch(context.Background())
 		time.Sleep(1200 * time.Microsecond)
@@ -53,7 +53,7 @@ func TestSessionsOfOtherRolesThatWaitAreSeen(t *testing.T) {
 	database := postgrestest.New(t)
 	session, pid := open(t, database)
 	watcher, _ := open(t, database)
-	runner := Runner{Job: Job{Pace: Pace{Batch: time.Second}}, Watcher: watcher, PID: pid}
+	runner := Runner{Job: Job{Pace: Pace{Batch: time.Second}}, watcher: watcher, PID: pid}
 	if _, err := session.Exec("CREATE TABLE accounts AS SELECT 1 AS id"); err != nil {
 		t.Fatal(err)
 	}

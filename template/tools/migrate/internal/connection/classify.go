@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"time"
@@ -26,6 +27,27 @@ func worthWaiting(err error) bool {
 		return false
 	}
 	return !isTLS(err)
+}
+
+// Lost tells whether an error means that the session is gone, and not that the server refused a statement.
+func Lost(err error) bool {
+	var server *pgconn.PgError
+	if errors.As(err, &server) {
+		return sessionEnded(server)
+	}
+	var connect *failure.Error
+	return errors.As(err, &connect) || pgconn.SafeToRetry(err) || isNetwork(err)
+}
+
+// sessionEnded recognises the server's last words to a session.
+func sessionEnded(server *pgconn.PgError) bool {
+	return strings.HasPrefix(server.Code, "57P") || strings.HasPrefix(server.Code, "08")
+}
+
+func isNetwork(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || errors.Is(err, pgconn.ErrConnClosed)
 }
 
 func isTLS(err error) bool {

@@ -1,21 +1,56 @@
 package history
 
-import "strings"
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const longestRace = 10
+
+// CreateTable makes a table of the engine's own where there is none, and protects it. Two runners that begin at once may
+// both find it missing.
+func CreateTable(ctx context.Context, session *sql.DB, table, columns string) error {
+	for attempt := 1; ; attempt++ {
+		_, err := session.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS "+table+" ("+columns+"); "+Protect(table))
+		if err == nil || attempt == longestRace || !alreadyThere(err) {
+			return err
+		}
+	}
+}
+
+// alreadyThere recognises that another runner was quicker: unique_violation, duplicate_table, duplicate_object, and the
+// internal_error "tuple concurrently updated" of two that protect the table at the same moment.
+func alreadyThere(err error) bool {
+	var server *pgconn.PgError
+	return errors.As(err, &server) && slices.Contains([]string{"23505", "42P07", "42710", "XX000"}, server.Code)
+}
 
 // Protect is the statement that takes a new table out of what default privileges give the service's own role: who could
 // write to it could make the engine skip a migration or run it twice. Reading stays, for those who ask for the version.
 func Protect(table string) string {
-	return strings.ReplaceAll(`DO $$
+	return revoke("INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER", "a.privilege_type <> 'SELECT'", table)
+}
+
+// Withhold is the statement that takes a new table out of what default privileges give any role but its owner.
+func Withhold(table string) string { return revoke("ALL", "true", table) }
+
+func revoke(privileges, which, table string) string {
+	return strings.NewReplacer("PRIVILEGES", privileges, "WHICH", which, "TABLE'", strings.ReplaceAll(table, "'", "''")+"'").Replace(`DO $$
 DECLARE
 	other text;
 BEGIN
 	FOR other IN
 		SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
 		FROM pg_class c, aclexplode(c.relacl) a
-		WHERE c.oid = to_regclass('TABLE') AND a.grantee <> c.relowner AND a.privilege_type <> 'SELECT'
+		WHERE c.oid = to_regclass('TABLE') AND a.grantee <> c.relowner AND WHICH
 	LOOP
-		EXECUTE format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON TABLE %s FROM %s', to_regclass('TABLE'), other);
+		EXECUTE format('REVOKE PRIVILEGES ON TABLE %s FROM %s', to_regclass('TABLE'), other);
 	END LOOP;
 END
-$$`, "TABLE'", strings.ReplaceAll(table, "'", "''")+"'")
+$$`)
 }

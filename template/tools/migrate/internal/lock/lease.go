@@ -7,10 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"migrate/internal/failure"
 	"migrate/internal/history"
@@ -71,22 +68,10 @@ func (l *Lease) Acquire(ctx context.Context, session *sql.DB) error {
 	}
 }
 
-// create makes the lock's table. Two runners that begin at once may both find it missing.
+// create makes the lock's table.
 func (l *Lease) create(ctx context.Context, session *sql.DB) error {
-	statement := "CREATE TABLE IF NOT EXISTS " + l.table() + " (id boolean PRIMARY KEY DEFAULT true CHECK (id), " +
-		"holder text NOT NULL, since timestamptz NOT NULL, expires timestamptz NOT NULL); " + history.Protect(l.table())
-	for attempt := 1; ; attempt++ {
-		_, err := session.ExecContext(ctx, statement)
-		if err == nil || attempt == 10 || !alreadyThere(err) {
-			return err
-		}
-	}
-}
-
-// alreadyThere recognises that another runner was quicker: unique_violation, duplicate_table and duplicate_object.
-func alreadyThere(err error) bool {
-	var server *pgconn.PgError
-	return errors.As(err, &server) && slices.Contains([]string{"23505", "42P07", "42710"}, server.Code)
+	return history.CreateTable(ctx, session, l.table(), "id boolean PRIMARY KEY DEFAULT true CHECK (id), "+
+		"holder text NOT NULL, since timestamptz NOT NULL, expires timestamptz NOT NULL")
 }
 
 func (l *Lease) try(ctx context.Context, session *sql.DB) (taken bool, holder string, err error) {

@@ -50,13 +50,21 @@ func (r Run) Push(ctx context.Context, address string) error {
 	return nil
 }
 
-// grouping is the label `service` as a part of the address. Base64 takes what a path cannot hold.
+// grouping is the labels that tell runs apart, as a part of the address.
 func (r Run) grouping() string {
-	if r.Service != "" && url.PathEscape(r.Service) == r.Service {
-		return "service/" + r.Service
+	if r.Maintenance == nil {
+		return group("service", r.Service)
+	}
+	return group("service", r.Service) + "/" + group("maintenance", r.Maintenance.Job)
+}
+
+// group is a label as a part of an address. Base64 takes what a path cannot hold.
+func group(label, value string) string {
+	if value != "" && url.PathEscape(value) == value {
+		return label + "/" + value
 	}
 	// A padding sign alone stands for the empty value.
-	return "service@base64/" + cmp.Or(base64.URLEncoding.EncodeToString([]byte(r.Service)), "=")
+	return label + "@base64/" + cmp.Or(base64.URLEncoding.EncodeToString([]byte(value)), "=")
 }
 
 func notPushed(gateway *url.URL, reason string) error {

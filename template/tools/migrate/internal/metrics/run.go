@@ -2,6 +2,7 @@
 package metrics
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,15 @@ type Run struct {
 	Code                failure.Code
 	// Schema is nil if the run ended before it had read the version table.
 	Schema *Schema
+	// Maintenance is nil if the run was one of the migrations.
+	Maintenance *Maintenance
+}
+
+// Maintenance is what one run of a maintenance job did.
+type Maintenance struct {
+	Job                    string
+	Rows                   int64
+	Created, Dropped, Held int
 }
 
 // Schema is where the database stands.
@@ -34,30 +44,60 @@ type family struct {
 
 var families = []family{
 	{"migration_last_run_timestamp_seconds", "Unix time at which the last run of the migrations ended.",
-		always(func(r Run) float64 { return unix(r.Ended) })},
+		migrated(func(r Run) float64 { return unix(r.Ended) })},
 	{"migration_last_run_duration_seconds", "How long the last run took.",
-		always(func(r Run) float64 { return r.Duration.Seconds() })},
+		migrated(func(r Run) float64 { return r.Duration.Seconds() })},
 	{"migration_last_run_exit_code", "Exit code of the last run, 0 if it succeeded.",
-		always(func(r Run) float64 { return float64(r.Code) })},
+		migrated(func(r Run) float64 { return float64(r.Code) })},
 	{"migration_last_run_applied", "Migrations that the last run applied.",
-		always(func(r Run) float64 { return float64(r.Applied) })},
+		migrated(func(r Run) float64 { return float64(r.Applied) })},
 	{"migration_last_run_rolled_back", "Migrations that the last run rolled back.",
-		always(func(r Run) float64 { return float64(r.RolledBack) })},
+		migrated(func(r Run) float64 { return float64(r.RolledBack) })},
 	{"migration_last_success_timestamp_seconds", "Unix time at which the last run that succeeded ended.",
-		func(r Run) (float64, bool) { return unix(r.Ended), r.Code == failure.CodeDone }},
+		func(r Run) (float64, bool) { return unix(r.Ended), r.Maintenance == nil && r.Code == failure.CodeDone }},
 	{"migration_version", "Highest applied version.",
 		schema(func(s Schema) float64 { return float64(s.Version) })},
 	{"migration_pending", "Migrations that are not applied yet.",
 		schema(func(s Schema) float64 { return float64(s.Pending) })},
+	{"migration_maintenance_last_run_timestamp_seconds", "Unix time at which the last run of a maintenance job ended.",
+		maintained(func(r Run) float64 { return unix(r.Ended) })},
+	{"migration_maintenance_last_run_duration_seconds", "How long the last run of a maintenance job took.",
+		maintained(func(r Run) float64 { return r.Duration.Seconds() })},
+	{"migration_maintenance_last_run_exit_code", "Exit code of the last run of a maintenance job, 0 if it succeeded.",
+		maintained(func(r Run) float64 { return float64(r.Code) })},
+	{"migration_maintenance_last_run_rows", "Rows that the last run of a maintenance job deleted or changed.",
+		maintained(func(r Run) float64 { return float64(r.Maintenance.Rows) })},
+	{"migration_maintenance_last_run_partitions_created", "Partitions that the last run of a maintenance job created.",
+		maintained(func(r Run) float64 { return float64(r.Maintenance.Created) })},
+	{"migration_maintenance_last_run_partitions_dropped", "Partitions that the last run of a maintenance job dropped.",
+		maintained(func(r Run) float64 { return float64(r.Maintenance.Dropped) })},
+	{"migration_maintenance_last_run_partitions_held", "Partitions that are old enough to be dropped, but held.",
+		maintained(func(r Run) float64 { return float64(r.Maintenance.Held) })},
+	{"migration_maintenance_last_success_timestamp_seconds", "Unix time at which the last run of a maintenance job that succeeded ended.",
+		func(r Run) (float64, bool) { return unix(r.Ended), r.Maintenance != nil && r.Code == failure.CodeDone }},
 }
 
-func always(value func(Run) float64) func(Run) (float64, bool) {
-	return func(r Run) (float64, bool) { return value(r), true }
+func migrated(value func(Run) float64) func(Run) (float64, bool) {
+	return func(r Run) (float64, bool) {
+		if r.Maintenance != nil {
+			return 0, false
+		}
+		return value(r), true
+	}
+}
+
+func maintained(value func(Run) float64) func(Run) (float64, bool) {
+	return func(r Run) (float64, bool) {
+		if r.Maintenance == nil {
+			return 0, false
+		}
+		return value(r), true
+	}
 }
 
 func schema(value func(Schema) float64) func(Run) (float64, bool) {
 	return func(r Run) (float64, bool) {
-		if r.Schema == nil {
+		if r.Schema == nil || r.Maintenance != nil {
 			return 0, false
 		}
 		return value(*r.Schema), true
@@ -66,29 +106,41 @@ func schema(value func(Schema) float64) func(Run) (float64, bool) {
 
 func unix(moment time.Time) float64 { return float64(moment.UnixMilli()) / 1000 }
 
-// text writes the run in Prometheus' text format. Where it has nothing to say, the line of an earlier text stays.
+// text writes the run in Prometheus' text format. Where it has nothing to say, the line of an earlier text stays, and so
+// does what other runs have told.
 func (r Run) text(earlier string) string {
 	var text strings.Builder
 	for _, family := range families {
-		series := family.name + `{service="` + escape(r.Service) + `"} `
-		line := lineWith(earlier, series)
+		lines := linesOf(earlier, family.name)
 		if value, known := family.value(r); known {
-			line = series + strconv.FormatFloat(value, 'f', -1, 64)
+			series := family.name + r.labels() + " "
+			lines = slices.DeleteFunc(lines, func(line string) bool { return strings.HasPrefix(line, series) })
+			lines = append(lines, series+strconv.FormatFloat(value, 'f', -1, 64))
 		}
-		if line != "" {
-			text.WriteString("# HELP " + family.name + " " + family.help + "\n# TYPE " + family.name + " gauge\n" + line + "\n")
+		if len(lines) > 0 {
+			text.WriteString("# HELP " + family.name + " " + family.help + "\n# TYPE " + family.name + " gauge\n" +
+				strings.Join(lines, "\n") + "\n")
 		}
 	}
 	return text.String()
 }
 
-func lineWith(text, beginning string) string {
+// labels do not call a maintenance job `job`, which is a label of every target.
+func (r Run) labels() string {
+	if r.Maintenance == nil {
+		return `{service="` + escape(r.Service) + `"}`
+	}
+	return `{service="` + escape(r.Service) + `",maintenance="` + escape(r.Maintenance.Job) + `"}`
+}
+
+func linesOf(text, name string) []string {
+	var found []string
 	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, beginning) {
-			return strings.TrimSuffix(line, "\n")
+		if strings.HasPrefix(line, name+"{") {
+			found = append(found, strings.TrimSuffix(line, "\n"))
 		}
 	}
-	return ""
+	return found
 }
 
 var escaping = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)

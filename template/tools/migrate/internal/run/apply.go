@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	goosedb "github.com/pressly/goose/v3/database"
 
+	"migrate/internal/connection"
 	"migrate/internal/failure"
 	"migrate/internal/history"
 	"migrate/internal/migration"
@@ -95,29 +95,15 @@ func (s *session) failed(ctx context.Context, in stream, step migration.Migratio
 	case errors.As(err, &waited) && errors.As(err, &server):
 		return failure.MigrationFailed("%s failed: %s (SQLSTATE %s)%s: %s: %s%s",
 			file, s.target.Redact(server.Message), server.Code, hint(server), waited.obstacle(), stays, before(done))
-	case errors.As(err, &server) && !sessionEnded(server):
+	case errors.As(err, &server) && !connection.Lost(err):
 		return failure.MigrationFailed("%s failed: %s (SQLSTATE %s)%s: %s%s",
 			file, s.target.Redact(server.Message), server.Code, hint(server), stays, before(done))
-	case lost(err) && script.NoTransaction:
+	case connection.Lost(err) && script.NoTransaction:
 		return failure.MigrationFailed("%s lost its connection to %s: %s%s", file, s.target.Address(), stays, before(done))
-	case lost(err):
+	case connection.Lost(err):
 		return failure.Unreachable("%s lost its connection to %s, and the lock with it: "+
 			"see make migrate-status, then run again%s", file, s.target.Address(), before(done))
 	default:
 		return failure.MigrationFailed("%s failed: %s: %s%s", file, s.target.Redact(err.Error()), stays, before(done))
 	}
-}
-
-// sessionEnded recognises the server's last words to a session.
-func sessionEnded(server *pgconn.PgError) bool {
-	return strings.HasPrefix(server.Code, "57P") || strings.HasPrefix(server.Code, "08")
-}
-
-func lost(err error) bool {
-	var server *pgconn.PgError
-	if errors.As(err, &server) {
-		return sessionEnded(server)
-	}
-	var connect *failure.Error
-	return errors.As(err, &connect) || pgconn.SafeToRetry(err) || isNetwork(err)
 }

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -35,7 +36,7 @@ func (e *Engine) Backfill(ctx context.Context, name string, options BackfillOpti
 	if err != nil {
 		return err
 	}
-	session, err := e.openForBackfill(ctx)
+	session, err := e.openForJob(ctx, "a backfill")
 	if err != nil {
 		return err
 	}
@@ -44,34 +45,42 @@ func (e *Engine) Backfill(ctx context.Context, name string, options BackfillOpti
 	if options.Pause {
 		return session.pauseBackfill(ctx, table, job)
 	}
-	runner := &backfill.Runner{
-		Job: job, Table: table, Session: session.DB, PID: session.pid, Say: e.report.Say, Show: e.progress(job),
+	runner, err := session.runner(job, table)
+	if err != nil {
+		return err
 	}
 	if options.DryRun {
 		return e.estimate(ctx, session, runner)
 	}
-	if err := session.lockBackfill(ctx, job); err != nil {
+	if err := session.lockJob(ctx, table, job.Name); err != nil {
 		return err
 	}
-	if !options.Unthrottled {
-		if runner.Watcher, err = session.target.Open(ctx, e.report.Say); err != nil {
-			return err
-		}
-		defer runner.Watcher.Close()
+	if options.Unthrottled {
+		runner.OpenWatcher = nil
 	}
 	return runner.Run(ctx, options.Restart)
 }
 
-// openForBackfill opens a session on a database whose history is that of the files. Pending migrations are no obstacle:
-// the next one may be waiting for this very job.
-func (e *Engine) openForBackfill(ctx context.Context) (*session, error) {
+// runner is what brings a job to its end in a session.
+func (s *session) runner(job backfill.Job, table string) (*backfill.Runner, error) {
+	patience, err := s.engine.retryTimeout()
+	return &backfill.Runner{
+		Job: job, Table: table, Session: s.DB, PID: s.pid, Patience: patience,
+		OpenWatcher: func(ctx context.Context) (*sql.DB, error) { return s.target.Open(ctx, s.engine.report.Say) },
+		Say:         s.engine.report.Say, Show: s.engine.progress(job),
+	}, err
+}
+
+// openForJob opens a session on a database whose history is that of the files. Pending migrations are no obstacle: the next
+// one may be waiting for this very job.
+func (e *Engine) openForJob(ctx context.Context, what string) (*session, error) {
 	session, current, err := e.openAndRead(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if session.target.Pooled() {
-		err = failure.Refused("a backfill needs a session of its own, which lock: table in .goose.yml says that the way through %s "+
-			"does not give: connect to the server itself", session.target.Address())
+		err = failure.Refused("%s needs a session of its own, which lock: table in .goose.yml says that the way through %s "+
+			"does not give: connect to the server itself", what, session.target.Address())
 	} else {
 		err = current.check()
 	}
@@ -82,15 +91,15 @@ func (e *Engine) openForBackfill(ctx context.Context) (*session, error) {
 	return session, nil
 }
 
-// lockBackfill keeps a second runner of the job away; migrations and other jobs go on.
-func (s *session) lockBackfill(ctx context.Context, job backfill.Job) error {
+// lockJob keeps a second runner of the job away; migrations and other jobs go on.
+func (s *session) lockJob(ctx context.Context, table, job string) error {
 	timeout, err := s.engine.lockTimeout()
 	if err != nil {
 		return err
 	}
 	return lock.Advisory{
 		Database: s.target.Database,
-		Table:    backfill.Table(s.engine.project.Migrations.Table) + "/" + job.Name,
+		Table:    table + "/" + job,
 		Timeout:  timeout,
 		Say:      s.engine.report.Say,
 	}.Acquire(ctx, s.DB)
@@ -125,12 +134,12 @@ func (e *Engine) estimate(ctx context.Context, session *session, runner *backfil
 }
 
 func (e *Engine) listBackfills(ctx context.Context) error {
-	names, err := backfill.Names(e.project.Migrations.Dir)
+	names, err := backfill.Jobs.Names(e.project.Migrations.Dir)
 	if err != nil {
 		return err
 	}
 	if len(names) == 0 {
-		e.report.Say("%s/%s holds no job: docs/migration-guide.md says how to write one", e.project.Migrations.Dir, backfill.Folder)
+		e.report.Say("%s/%s holds no job: docs/migration-guide.md says how to write one", e.project.Migrations.Dir, backfill.Jobs.Folder)
 		return nil
 	}
 	session, err := e.open(ctx)

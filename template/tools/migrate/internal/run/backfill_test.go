@@ -236,7 +236,7 @@ func TestWithoutJobsThereIsNothingToList(t *testing.T) {
 	if _, report := s.must(backfillOf("", BackfillOptions{})); !strings.Contains(report, "holds no job") {
 		t.Error(report)
 	}
-	if err := os.MkdirAll("migrations/"+backfill.Folder, 0o755); err != nil {
+	if err := os.MkdirAll("migrations/"+backfill.Jobs.Folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
 }
