@@ -1,5 +1,6 @@
 """docs/reference/recipes.md: what `make migrate-create RECIPE=` can stamp, from the catalog of the engine."""
 
+import re
 from pathlib import Path
 
 import yaml
@@ -42,4 +43,6 @@ def _sentence(text: str) -> str:
 def _default(variable: dict) -> str:
     if "default" not in variable:
         return "must be given"
-    return code(variable["default"]) if variable["default"] != "" else "nothing"
+    if variable["default"] == "":
+        return "nothing"
+    return code(re.sub(r"\{\{\.(\w+)[^}]*\}\}", r"<\1>", variable["default"]))

@@ -12,13 +12,14 @@ squawk := tools/migrate/bin/squawk
 	migrate-alerts-test migrate-docker-up migrate-docker-down migrate-docker-status
 
 # What is typed after `make` is text, not make syntax: DB_PASSWORD='pa$$word' arrives as it is, and nothing in NAME runs.
-# With RECIPE that is whatever is typed: only the recipe knows its variables.
-$(foreach name,$(if $(value RECIPE),$(filter-out SHELL,$(.VARIABLES))) \
-	RECIPE STEP NAME BLOCK BASE VERSION BUILD_NUMBER JOB CONFIRM ENVIRONMENT \
+$(foreach name,RECIPE STEP NAME BLOCK BASE VERSION BUILD_NUMBER JOB CONFIRM ENVIRONMENT \
 	DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD DB_PASSWORD_FILE DB_SSL_MODE DB_SSL_ROOT_CERT DB_URL DB_URL_FILE \
 	MIGRATION_AUTO_RUN MIGRATION_TIMEOUT MIGRATION_CONNECT_TIMEOUT MIGRATION_LOCK_TIMEOUT MIGRATION_RETRY_TIMEOUT \
 	MIGRATION_METRICS_FILE MIGRATION_PUSHGATEWAY_URL LOG_FORMAT,\
 	$(if $(filter command,$(origin $(name))),$(eval override export $(name) := $$(value $(name)))))
+# What else is typed beside RECIPE is for the recipe, which alone knows its variables.
+migrate_recipe_variables := $(foreach name,$(if $(value RECIPE),$(filter-out SHELL GO,$(.VARIABLES))),\
+	$(if $(filter command,$(origin $(name))),$(name)$(eval override export $(name) := $$(value $(name)))))
 
 migrate-help: ## list these targets
 	@sed -n 's/^\(migrate-[a-z-]*\):.*## /\1	/p' migrations.mk
@@ -47,7 +48,8 @@ migrate-ping: $(migrate) ## test the connection
 	@$(migrate) ping
 
 migrate-create: $(migrate) ## write a new migration: NAME= [BLOCK=], or RECIPE= [STEP=] with its variables
-	@$(migrate) create --block="$$BLOCK" --recipe="$$RECIPE" --step="$$STEP" -- "$$NAME"
+	@$(migrate) create --block="$$BLOCK" --recipe="$$RECIPE" --step="$$STEP" --typed="$$RECIPE_VARIABLES" -- "$$NAME"
+migrate-create: export RECIPE_VARIABLES = $(migrate_recipe_variables)
 
 migrate-recipes: $(migrate) ## list the recipes that migrate-create can write
 	@$(migrate) recipes

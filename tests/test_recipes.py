@@ -5,6 +5,7 @@ these examples are about, in tests/recipes/<recipe>.sql.
 """
 
 import json
+import re
 import shlex
 import shutil
 
@@ -137,6 +138,17 @@ def test_a_recipe_belongs_to_an_answer(catalog, recipe):
     assert catalog(recipe).get("consideration") in {None, *CONSIDERATIONS}
 
 
+@pytest.mark.parametrize("consideration", CONSIDERATIONS)
+def test_commands_of_the_documents_write_what_they_say(catalog, consideration, run):
+    text = (ROOT / f"documents/en/considerations/{consideration}.md").read_text()
+    commands = re.findall(r"^make migrate-create RECIPE=.*$", text, re.MULTILINE)
+    assert commands or consideration not in RECIPES
+    for command in commands:
+        result = run(*shlex.split(command), cwd=catalog.folder)
+        assert result.returncode == 0, (command, result.stderr)
+    prove(run, catalog.folder, "migrate-validate", "migrate-lint")
+
+
 def test_what_is_typed_after_make_arrives_unharmed(catalog, run):
     catalog("concurrent_index")
     where = """body <> 'it''s $(touch hostile) `touch hostile` $HOME # "quoted" \\ end' AND "x" = ' $x '"""
@@ -156,6 +168,10 @@ def test_what_is_typed_after_make_arrives_unharmed(catalog, run):
         (["RECIPE=nope"], f'RECIPE is "nope": it is one of {", ".join(RECIPES)}'),
         (["RECIPE=concurrent_index", "STEP=nope"], 'STEP is "nope": of concurrent_index it is one of create, replace'),
         (["STEP=create"], "there is no RECIPE"),
+        (
+            ["RECIPE=concurrent_index", "TABLE=posts", "COLUMNS=id", "UNIQE=yes", "ENVIRONMENT=test"],
+            "UNIQE is no variable of concurrent_index: correct it, or leave it out; it knows TABLE, COLUMNS, INDEX, UNIQUE",
+        ),
         (["RECIPE=concurrent_index"], "make migrate-create RECIPE=concurrent_index STEP=create TABLE=posts"),
     ],
 )

@@ -26,5 +26,6 @@ func newCreate(outside terminal.Terminal) *cobra.Command {
 	flags.StringVar(&options.Block, "block", "", "first number of a reserved block of one hundred, as in 200")
 	flags.StringVar(&options.Recipe, "recipe", "", "what to write into it; its variables come from the environment")
 	flags.StringVar(&options.Step, "step", "", "which step of the recipe, if not the first")
+	flags.StringVar(&options.Typed, "typed", "", "the names that were typed for the recipe, with blanks between: one that it does not know is refused")
 	return command
 }

@@ -38,24 +38,14 @@ type Variable struct {
 	Meaning string `json:"meaning"`
 	Kind    Kind   `json:"kind"`
 	// Default is a template over the variables before this one; without one the variable has to be typed.
-	Default *string `json:"default,omitempty"`
-	Example string  `json:"example"`
+	Default *string `json:"-"`
+	// Otherwise is the default as people read it.
+	Otherwise *string `json:"default,omitempty" yaml:"-"`
+	Example   string  `json:"example"`
 	// Choices are the only values that a variable takes; empty leaves it to its kind.
 	Choices []string `json:"choices,omitempty"`
 	// Unlike names a variable before this one that must not have the same value.
 	Unlike string `json:"unlike,omitempty"`
-}
-
-// Otherwise says what becomes of the variable when nobody types it.
-func (v Variable) Otherwise() string {
-	switch {
-	case v.Default == nil:
-		return "as in " + v.Example
-	case *v.Default == "":
-		return "optional"
-	default:
-		return "otherwise " + inTemplate.ReplaceAllString(*v.Default, "<$1>")
-	}
 }
 
 var inTemplate = regexp.MustCompile(`{{\.(\w+)[^}]*}}`)
@@ -125,6 +115,12 @@ func readRecipe(root fs.FS, folder string) (Recipe, error) {
 		return Recipe{}, err
 	}
 	recipe.Name = folder
+	for position, variable := range recipe.Variables {
+		if variable.Default != nil {
+			readable := inTemplate.ReplaceAllString(*variable.Default, "<$1>")
+			recipe.Variables[position].Otherwise = &readable
+		}
+	}
 	for position := range recipe.Steps {
 		if err := recipe.complete(&recipe.Steps[position], root); err != nil {
 			return Recipe{}, fmt.Errorf("the step %s: %w", recipe.Steps[position].Name, err)

@@ -46,8 +46,10 @@ func TestWrongRequestsAreRefusedInOneSentence(t *testing.T) {
 	given := map[string]string{"TABLE": "posts", "COLUMNS": "id"}
 	for want, c := range map[string]struct {
 		recipe, step string
+		names        []string
 		but          map[string]string
 	}{
+		"UNIQE is no variable":  {names: []string{"TABLE", "UNIQE"}},
 		"it is one of":          {recipe: "nope"},
 		"STEP is":               {step: "nope"},
 		"TABLE is missing":      {but: map[string]string{"TABLE": ""}},
@@ -61,12 +63,12 @@ func TestWrongRequestsAreRefusedInOneSentence(t *testing.T) {
 		if c.recipe == "" {
 			c.recipe = "concurrent_index"
 		}
-		_, err := Render(c.recipe, c.step, func(name string) string {
+		_, err := Render(Request{Recipe: c.recipe, Step: c.step, Names: c.names, Value: func(name string) string {
 			if value, other := c.but[name]; other {
 				return value
 			}
 			return given[name]
-		})
+		}})
 		if failure.CodeOf(err) != failure.CodeRefused || err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", want, err)
 		}
@@ -151,12 +153,12 @@ steps:
 		got.Command != "make migrate-create RECIPE=r STEP=one A=a" {
 		t.Errorf("%+v", got)
 	}
-	stamp, err := renderFrom(catalog, "r", "", func(name string) string { return map[string]string{"A": "x"}[name] })
+	stamp, err := renderFrom(catalog, Request{Recipe: "r", Value: func(name string) string { return map[string]string{"A": "x"}[name] }})
 	if err != nil || stamp.Name != "m" || !strings.Contains(stamp.Script, "'x_b'd") || len(stamp.Files) != 2 ||
 		stamp.Files[0].Path != "backfill/x_b.sql" || stamp.Files[1].Content != "maintain x_b" {
 		t.Errorf("%+v %v", stamp, err)
 	}
-	_, err = renderFrom(catalog, "r", "", func(name string) string { return map[string]string{"A": "x", "D": "x_b"}[name] })
+	_, err = renderFrom(catalog, Request{Recipe: "r", Value: func(name string) string { return map[string]string{"A": "x", "D": "x_b"}[name] }})
 	if err == nil || !strings.Contains(err.Error(), "B and D are both") {
 		t.Error(err)
 	}

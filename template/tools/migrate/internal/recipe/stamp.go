@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"cmp"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,31 +20,45 @@ type Stamp struct {
 	Next  string
 }
 
-// Render makes a step of a recipe out of what was typed. An empty step is the first one.
-func Render(recipe, step string, typed func(name string) string) (Stamp, error) {
+// Request is what was typed.
+type Request struct {
+	// Step is the first one where it is empty.
+	Recipe, Step string
+	// Names are the variables that were typed, as far as that is known.
+	Names []string
+	// Value returns what was typed for a variable.
+	Value func(name string) string
+}
+
+// Render makes a step of a recipe out of what was typed.
+func Render(request Request) (Stamp, error) {
 	catalog, err := Catalog()
 	if err != nil {
 		return Stamp{}, err
 	}
-	return renderFrom(catalog, recipe, step, typed)
+	return renderFrom(catalog, request)
 }
 
-func renderFrom(catalog []Recipe, recipe, step string, typed func(name string) string) (Stamp, error) {
-	at := slices.IndexFunc(catalog, func(r Recipe) bool { return r.Name == recipe })
+func renderFrom(catalog []Recipe, request Request) (Stamp, error) {
+	at := slices.IndexFunc(catalog, func(r Recipe) bool { return r.Name == request.Recipe })
 	if at < 0 {
 		return Stamp{}, failure.Refused("RECIPE is %q: it is one of %s (make migrate-recipes says what they do)",
-			recipe, namesOf(catalog, func(r Recipe) string { return r.Name }))
+			request.Recipe, namesOf(catalog, func(r Recipe) string { return r.Name }))
 	}
 	found := catalog[at]
-	if step == "" {
-		step = found.Steps[0].Name
-	}
+	step := cmp.Or(request.Step, found.Steps[0].Name)
 	at = slices.IndexFunc(found.Steps, func(s Step) bool { return s.Name == step })
 	if at < 0 {
 		return Stamp{}, failure.Refused("STEP is %q: of %s it is one of %s",
-			step, recipe, namesOf(found.Steps, func(s Step) string { return s.Name }))
+			step, found.Name, namesOf(found.Steps, func(s Step) string { return s.Name }))
 	}
-	return found.render(found.Steps[at], typed)
+	for _, name := range request.Names {
+		if !slices.ContainsFunc(found.Variables, func(v Variable) bool { return v.Name == name }) {
+			return Stamp{}, failure.Refused("%s is no variable of %s: correct it, or leave it out; it knows %s",
+				name, found.Name, namesOf(found.Variables, func(v Variable) string { return v.Name }))
+		}
+	}
+	return found.render(found.Steps[at], request.Value)
 }
 
 func (r Recipe) render(step Step, typed func(name string) string) (Stamp, error) {

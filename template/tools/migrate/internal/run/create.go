@@ -18,6 +18,8 @@ type CreateOptions struct {
 	Block string
 	// Recipe and Step name what to write; without them the file is empty.
 	Recipe, Step string
+	// Typed are the names that were typed for the recipe, so that a misspelt one is found.
+	Typed string
 }
 
 // Create writes a new migration file, with the jobs that a recipe adds to it, and prints their paths. Without a name it
@@ -55,7 +57,9 @@ func (e *Engine) draft(name string, options CreateOptions) (migration.Draft, str
 		}
 		return draft, "write the change into it, then run make migrate-up", nil
 	}
-	stamp, err := recipe.Render(options.Recipe, options.Step, e.settings.Typed)
+	stamp, err := recipe.Render(recipe.Request{
+		Recipe: options.Recipe, Step: options.Step, Names: strings.Fields(options.Typed), Value: e.settings.Typed,
+	})
 	if err != nil {
 		return draft, "", err
 	}

@@ -29,7 +29,7 @@ func (e *Engine) Recipes(_ context.Context, options RecipesOptions) error {
 		fmt.Fprintf(e.terminal.Out, "%s: %s\n", one.Name, one.Summary)
 		table := tabwriter.NewWriter(e.terminal.Out, 0, 0, 2, ' ', 0)
 		for _, variable := range one.Variables {
-			fmt.Fprintf(table, "  %s\t%s\t%s\n", variable.Name, variable.Otherwise(), variable.Meaning)
+			fmt.Fprintf(table, "  %s\t%s\t%s\n", variable.Name, otherwise(variable), variable.Meaning)
 		}
 		if err := table.Flush(); err != nil {
 			return err
@@ -39,4 +39,16 @@ func (e *Engine) Recipes(_ context.Context, options RecipesOptions) error {
 		}
 	}
 	return nil
+}
+
+// otherwise says what becomes of a variable when nobody types it.
+func otherwise(variable recipe.Variable) string {
+	switch {
+	case variable.Otherwise == nil:
+		return "as in " + variable.Example
+	case *variable.Otherwise == "":
+		return "optional"
+	default:
+		return "otherwise " + *variable.Otherwise
+	}
 }
