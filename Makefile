@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cluster lint vulnerabilities bench reference lock release clean tools tools-test
+.PHONY: help demo test test-cluster lint vulnerabilities bench reference pictures lock release clean tools tools-test
 
 # What is typed after `make` reaches a recipe as a variable of its environment.
 export VERSION
@@ -36,6 +36,9 @@ bench: tools-test ## Compare copying with Copier's floor, and migrating with pla
 
 reference: tools-test ## Write the pages of docs/reference that are made from the sources
 	@"$(bin)/python" -m reference
+
+pictures: tools-test ## Draw and record the pictures of the documents
+	@"$(bin)/python" -m pictures
 
 lock: tools-test ## Lock the newest versions of the Python and npm packages, without download addresses
 	@"$(bin)/python" -m tests.toolchain.lock

@@ -48,8 +48,8 @@ func (e *Engine) Lint(ctx context.Context, base string) error {
 		}
 	}
 	if found > 0 {
-		return failure.Refused("squawk has %d objections to %s: follow its help, or put '-- squawk-ignore RULE' "+
-			"above a statement that is safe here, and say why", found, count(len(selected)))
+		return failure.Refused("squawk has objections to %s (%d): follow its help, or put '-- squawk-ignore RULE' "+
+			"above a statement that is safe here, and say why", count(len(selected)), found)
 	}
 	e.report.Say("squawk has no objection to %s", count(len(selected)))
 	return nil
