@@ -8,8 +8,8 @@ squawk := tools/migrate/bin/squawk
 
 .PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
 	migrate-ping migrate-create migrate-recipes migrate-validate migrate-lint migrate-check migrate-seed migrate-backfill \
-	migrate-maintain migrate-indexes migrate-reset migrate-job migrate-build migrate-template-check migrate-wire \
-	migrate-alerts-test migrate-docker-up migrate-docker-down migrate-docker-status
+	migrate-maintain migrate-indexes migrate-reset migrate-job migrate-build migrate-template-check migrate-doctor \
+	migrate-wire migrate-alerts-test migrate-docker-up migrate-docker-down migrate-docker-status
 
 # What is typed after `make` is text, not make syntax: DB_PASSWORD='pa$$word' arrives as it is, and nothing in NAME runs.
 $(foreach name,RECIPE STEP NAME BLOCK BASE VERSION BUILD_NUMBER JOB CONFIRM ENVIRONMENT \
@@ -86,6 +86,9 @@ migrate-build: $(migrate) ## build the engine
 
 migrate-template-check: $(migrate) ## look for what an update of the template left unfinished
 	@$(migrate) template-check
+
+migrate-doctor: $(migrate) ## hold the service against its checklist, with evidence: [BASE=]
+	@$(migrate) doctor --base="$$BASE"
 
 migrate-wire: $(migrate) ## add what is missing to the service's own Makefile, compose file and documents: [CONFIRM=yes]
 	@$(migrate) wire

@@ -43,7 +43,7 @@ func newRoot(outside terminal.Terminal) *cobra.Command {
 		newUp(outside), newDown(outside), newRedo(outside), newTo(outside),
 		newStatus(outside), newVersion(outside), newPlan(outside), newPing(outside),
 		newCreate(outside), newRecipes(outside), newValidate(outside), newSeed(outside), newReset(outside),
-		newCheck(outside), newLint(outside), newTemplateCheck(outside),
+		newCheck(outside), newLint(outside), newTemplateCheck(outside), newDoctor(outside),
 		newRepair(outside), newMark(outside), newWire(outside),
 		newBackfill(outside), newMaintain(outside), newIndexes(outside), newJob(outside),
 	)

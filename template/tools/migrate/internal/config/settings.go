@@ -31,6 +31,19 @@ type Setting struct {
 	Source Source
 }
 
+// String is the source in words.
+func (s Source) String() string {
+	return map[Source]string{DotEnv: ".env", Environment: "the environment"}[s]
+}
+
+// Origin is the name of the setting with its source, as far as that is known.
+func (s Setting) Origin() string {
+	if s.Source == Nowhere {
+		return s.Name
+	}
+	return s.Name + " in " + s.Source.String()
+}
+
 // Present tells whether the setting says anything: a blank one does not.
 func (s Setting) Present() bool { return s.Value != "" }
 
@@ -78,20 +91,26 @@ func (s Settings) Typed(name string) string { return s.environment[name] }
 
 // ReadDotEnv reads .env in a folder. A missing file is an empty one.
 func ReadDotEnv(folder string) (map[string]string, error) {
-	content, err := os.ReadFile(filepath.Join(folder, ".env"))
+	values, _, err := ReadEnvFile(folder, ".env")
+	return values, err
+}
+
+// ReadEnvFile reads a file of the form of .env, and tells whether it is there at all.
+func ReadEnvFile(folder, name string) (map[string]string, bool, error) {
+	content, err := os.ReadFile(filepath.Join(folder, name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, false, nil
 	}
 	if err != nil {
-		return nil, failure.Refused(".env cannot be read (%s): make it a readable file, or remove it", reason(err))
+		return nil, true, failure.Refused("%s cannot be read (%s): make it a readable file, or remove it", name, reason(err))
 	}
 	values, err := godotenv.UnmarshalBytes(content)
 	if err != nil {
 		// The parser's own words quote the file, and the file holds a password.
-		return nil, failure.Refused(".env line %d cannot be read: write NAME=value, "+
-			"and put a value with special characters between single quotes", malformedLine(content))
+		return nil, true, failure.Refused("%s line %d cannot be read: write NAME=value, "+
+			"and put a value with special characters between single quotes", name, malformedLine(content))
 	}
-	return values, nil
+	return values, true, nil
 }
 
 // malformedLine finds the line after the longest beginning of the file that can be read.

@@ -62,6 +62,21 @@ func readFields(settings config.Settings, defaults config.Database) (fields, err
 	return chosen, chosen.check()
 }
 
+// Given is the setting by which somebody asks for a database, without its value; it is not there where only the defaults
+// of .goose.yml are left.
+func Given(settings config.Settings) config.Setting {
+	for _, name := range []string{
+		"DB_URL", "DB_URL_FILE", "DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "DB_PASSWORD_FILE",
+		"PGSERVICE", "PGHOST", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGPASSFILE",
+	} {
+		if setting := settings.Get(name); setting.Present() {
+			setting.Value = "given"
+			return setting
+		}
+	}
+	return config.Setting{}
+}
+
 // passedOn are the PG* variables that pgx reads from the environment but would not find in .env.
 var passedOn = map[string]string{
 	"PGPASSFILE":       "passfile",

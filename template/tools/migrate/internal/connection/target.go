@@ -28,6 +28,10 @@ type Target struct {
 	Database    string
 	User        string
 	SSLMode     sslmode.Mode
+	// DemandedSSLMode is the weakest that the environment takes.
+	DemandedSSLMode sslmode.Mode
+	// EnvironmentFrom and SSLModeFrom tell people what decided.
+	EnvironmentFrom, SSLModeFrom string
 
 	wait   time.Duration
 	config *pgx.ConnConfig
@@ -56,7 +60,7 @@ func Resolve(settings config.Settings, project config.Project) (Target, error) {
 	if err != nil {
 		return Target{}, err
 	}
-	where, err := resolveEnvironment(settings, host)
+	where, from, err := resolveEnvironment(settings, host)
 	if err != nil {
 		return Target{}, err
 	}
@@ -95,9 +99,14 @@ func Resolve(settings config.Settings, project config.Project) (Target, error) {
 		Database:    parsed.Database,
 		User:        parsed.User,
 		SSLMode:     protection.mode,
-		wait:        wait,
-		config:      parsed,
-		local:       local,
+
+		DemandedSSLMode: protection.demanded,
+		EnvironmentFrom: from,
+		SSLModeFrom:     protection.from,
+
+		wait:   wait,
+		config: parsed,
+		local:  local,
 	}
 	return target.withKeepalive(), nil
 }
@@ -110,6 +119,12 @@ func (t Target) Elsewhere(database string) Target {
 	return t
 }
 
+// Impatient is the target for somebody who does not wait for a database to come up.
+func (t Target) Impatient() Target {
+	t.wait = time.Second
+	return t
+}
+
 // Address is the server in a form for people.
 func (t Target) Address() string {
 	if strings.HasPrefix(t.config.Host, "/") {
@@ -118,12 +133,15 @@ func (t Target) Address() string {
 	return net.JoinHostPort(t.config.Host, strconv.Itoa(int(t.config.Port)))
 }
 
-func resolveEnvironment(settings config.Settings, host environment.Host) (environment.Environment, error) {
+// resolveEnvironment also tells where the environment comes from.
+func resolveEnvironment(settings config.Settings, host environment.Host) (environment.Environment, string, error) {
 	setting := settings.Lookup("ENVIRONMENT")
 	if setting.Source == config.Nowhere {
-		return environment.Infer(host)
+		inferred, err := environment.Infer(host)
+		return inferred, "because the database is on this machine", err
 	}
-	return environment.Parse(setting.Value)
+	parsed, err := environment.Parse(setting.Value)
+	return parsed, "from " + setting.Origin(), err
 }
 
 // buildConfig hands pgx everything but the password as text; no text that could be quoted back ever holds it.

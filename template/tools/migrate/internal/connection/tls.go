@@ -18,18 +18,21 @@ const systemRoots = "system"
 type transport struct {
 	mode     sslmode.Mode
 	rootCert string
+	demanded sslmode.Mode
+	from     string
 }
 
 // decideTransport takes the strongest mode that anybody asked for, and refuses it where the environment demands more.
 func decideTransport(settings config.Settings, chosen fields, host environment.Host,
 	where environment.Environment, rules environment.Rules) (transport, error) {
 	demanded := where.DemandedSSLMode(rules, host)
-	asked, setting, err := strongestMode(settings, chosen)
+	asked, from, err := strongestMode(settings, chosen)
 	if err != nil {
 		return transport{}, err
 	}
+	setting, origin := from.Name, "from "+from.Origin()
 	if setting == "" {
-		asked = demanded
+		asked, origin = demanded, "because nothing names another"
 	}
 	if asked < demanded {
 		return transport{}, failure.Refused("%s is %s, but %s on host %q demands at least %s: set DB_SSL_MODE=%s or stronger",
@@ -39,7 +42,7 @@ func decideTransport(settings config.Settings, chosen fields, host environment.H
 		return transport{}, failure.Refused("sslmode %s cannot be met: the socket %q carries no TLS: set DB_HOST to the server's name",
 			asked, host.Name)
 	}
-	decided := transport{mode: asked}
+	decided := transport{mode: asked, demanded: demanded, from: origin}
 	if asked >= sslmode.Require {
 		decided.rootCert = cmp.Or(settings.Get("DB_SSL_ROOT_CERT").Value, chosen.sslRootCert,
 			rules.SSLRootCert, settings.Get("PGSSLROOTCERT").Value)
@@ -47,9 +50,9 @@ func decideTransport(settings config.Settings, chosen fields, host environment.H
 	return decided, decided.check()
 }
 
-func strongestMode(settings config.Settings, chosen fields) (sslmode.Mode, string, error) {
+func strongestMode(settings config.Settings, chosen fields) (sslmode.Mode, config.Setting, error) {
 	var strongest sslmode.Mode
-	var from string
+	var from config.Setting
 	for _, setting := range []config.Setting{
 		settings.Get("DB_SSL_MODE"),
 		{Name: "DB_URL's sslmode", Value: chosen.sslMode},
@@ -61,10 +64,10 @@ func strongestMode(settings config.Settings, chosen fields) (sslmode.Mode, strin
 		}
 		mode, err := sslmode.Parse(setting.Name, setting.Value)
 		if err != nil {
-			return 0, "", err
+			return 0, config.Setting{}, err
 		}
-		if from == "" || mode > strongest {
-			strongest, from = mode, setting.Name
+		if from.Name == "" || mode > strongest {
+			strongest, from = mode, setting
 		}
 	}
 	return strongest, from, nil

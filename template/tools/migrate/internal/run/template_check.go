@@ -15,9 +15,21 @@ func (e *Engine) TemplateCheck(ctx context.Context) error {
 	if err := repository.Require(ctx); err != nil {
 		return err
 	}
-	problems, err := copier.Leftovers(ctx, repository)
+	answers, problems, err := e.templateProblems(ctx, repository)
 	if err != nil {
 		return err
+	}
+	if len(problems) > 0 {
+		return e.tell(problems)
+	}
+	e.report.Say("the files are those of the template's %s, merged completely", answers.Commit)
+	return nil
+}
+
+func (e *Engine) templateProblems(ctx context.Context, repository git.Repository) (copier.Answers, []error, error) {
+	problems, err := copier.Leftovers(ctx, repository)
+	if err != nil {
+		return copier.Answers{}, nil, err
 	}
 	answers, err := copier.ReadAnswers()
 	if err != nil {
@@ -29,9 +41,5 @@ func (e *Engine) TemplateCheck(ctx context.Context) error {
 			Folder:            repository.Prefix(ctx),
 		})...)
 	}
-	if len(problems) > 0 {
-		return e.tell(problems)
-	}
-	e.report.Say("the files are those of the template's %s, merged completely", answers.Commit)
-	return nil
+	return answers, problems, nil
 }

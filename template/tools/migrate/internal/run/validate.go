@@ -27,47 +27,9 @@ type ValidateOptions struct {
 // Validate looks for mistakes in the files, without a database, unless it is asked to hold them against the history of
 // one. Every mistake is told, and the gravest decides the exit code.
 func (e *Engine) Validate(ctx context.Context, options ValidateOptions) error {
-	migrations, err := migration.ReadDirectory(e.project.Migrations.Dir, e.project.Migrations.Naming)
+	files, problems, err := e.problems(ctx, options)
 	if err != nil {
 		return err
-	}
-	if len(migrations.Migrations)+len(migrations.Misnamed) == 0 {
-		return failure.Refused("%s holds no migration: create the first one with make migrate-create", migrations.Path)
-	}
-	directories := []migration.Directory{migrations}
-	if _, err := os.Stat(e.project.Seed.Dir); err == nil {
-		seeds, err := migration.ReadDirectory(e.project.Seed.Dir, e.project.Seed.Naming)
-		if err != nil {
-			return err
-		}
-		directories = append(directories, seeds)
-	}
-	files := 0
-	var problems []error
-	for _, directory := range directories {
-		files += len(directory.Migrations)
-		problems = append(problems, migration.Validate(directory)...)
-	}
-	if options.Base != "" {
-		base, found, err := e.compareWithBase(ctx, options.Base, migrations)
-		if err != nil {
-			return err
-		}
-		problems = append(problems, found...)
-		// What is merged cannot be corrected any more, and has run somewhere.
-		directories[0].Migrations = slices.DeleteFunc(slices.Clone(migrations.Migrations), func(m migration.Migration) bool { return base.Has(m.File) })
-	}
-	broken, err := e.unparsable(ctx, directories)
-	if err != nil {
-		return err
-	}
-	problems = append(problems, broken...)
-	if options.Database {
-		found, err := e.compareWithDatabase(ctx)
-		if err != nil {
-			return err
-		}
-		problems = append(problems, found...)
 	}
 	if len(problems) == 0 {
 		compared := ""
@@ -81,6 +43,53 @@ func (e *Engine) Validate(ctx context.Context, options ValidateOptions) error {
 		e.annotate(git.Repository{}.Prefix(ctx), problems)
 	}
 	return e.tell(problems)
+}
+
+// problems also counts the files.
+func (e *Engine) problems(ctx context.Context, options ValidateOptions) (int, []error, error) {
+	migrations, err := migration.ReadDirectory(e.project.Migrations.Dir, e.project.Migrations.Naming)
+	if err != nil {
+		return 0, nil, err
+	}
+	if len(migrations.Migrations)+len(migrations.Misnamed) == 0 {
+		return 0, nil, failure.Refused("%s holds no migration: create the first one with make migrate-create", migrations.Path)
+	}
+	directories := []migration.Directory{migrations}
+	if _, err := os.Stat(e.project.Seed.Dir); err == nil {
+		seeds, err := migration.ReadDirectory(e.project.Seed.Dir, e.project.Seed.Naming)
+		if err != nil {
+			return 0, nil, err
+		}
+		directories = append(directories, seeds)
+	}
+	files := 0
+	var problems []error
+	for _, directory := range directories {
+		files += len(directory.Migrations)
+		problems = append(problems, migration.Validate(directory)...)
+	}
+	if options.Base != "" {
+		base, found, err := e.compareWithBase(ctx, options.Base, migrations)
+		if err != nil {
+			return 0, nil, err
+		}
+		problems = append(problems, found...)
+		// What is merged cannot be corrected any more, and has run somewhere.
+		directories[0].Migrations = slices.DeleteFunc(slices.Clone(migrations.Migrations), func(m migration.Migration) bool { return base.Has(m.File) })
+	}
+	broken, err := e.unparsable(ctx, directories)
+	if err != nil {
+		return 0, nil, err
+	}
+	problems = append(problems, broken...)
+	if options.Database {
+		found, err := e.compareWithDatabase(ctx)
+		if err != nil {
+			return 0, nil, err
+		}
+		problems = append(problems, found...)
+	}
+	return files, problems, nil
 }
 
 // unparsable finds what PostgreSQL could not read, where the linter is there to tell.

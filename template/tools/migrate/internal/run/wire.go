@@ -12,11 +12,7 @@ import (
 // Wire joins the template's files to the service's own. It shows what it would change and writes that only if somebody
 // says yes; where both would take something from each other, it writes nothing.
 func (e *Engine) Wire(ctx context.Context) error {
-	service := wiring.Service{
-		Folder: ".",
-		Port:   cmp.Or(e.settings.Get("DB_PORT").Value, "5432"),
-		Lookup: func(name string) string { return e.settings.Get(name).Value },
-	}
+	service := e.wirable()
 	plan, err := service.Read(ctx)
 	if err != nil {
 		return err
@@ -50,6 +46,14 @@ func (e *Engine) Wire(ctx context.Context) error {
 	}
 	e.report.Say("%d files were written: commit them", len(plan.Edits))
 	return nil
+}
+
+func (e *Engine) wirable() wiring.Service {
+	return wiring.Service{
+		Folder: ".",
+		Port:   cmp.Or(e.settings.Get("DB_PORT").Value, "5432"),
+		Lookup: func(name string) string { return e.settings.Get(name).Value },
+	}
 }
 
 func things(number int) string {

@@ -18,6 +18,7 @@ type Terminal struct {
 	Out         io.Writer // results
 	Err         io.Writer // everything for people
 	Interactive bool      // somebody can answer a question
+	Colour      bool      // what goes to Out is looked at by somebody who has nothing against colour
 	Screen      bool      // what goes to Err is looked at, and can be written over
 }
 
@@ -26,6 +27,7 @@ func Standard() Terminal {
 	return Terminal{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		Interactive: isatty.IsTerminal(os.Stdin.Fd()), Screen: isatty.IsTerminal(os.Stderr.Fd()),
+		Colour: isatty.IsTerminal(os.Stdout.Fd()) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
 	}
 }
 

@@ -42,13 +42,27 @@ type Service struct {
 	Lookup func(name string) string
 }
 
+// Area is some of the service's own files.
+type Area func(Service, context.Context, *Plan) error
+
+// The areas, in the order in which they are shown.
+var (
+	Makefile  Area = Service.readMakefile
+	Compose   Area = Service.readCompose
+	Documents Area = Service.readDocuments
+	Gitignore Area = Service.readGitignore
+)
+
 // Read finds out what is missing. It changes nothing.
 func (s Service) Read(ctx context.Context) (Plan, error) {
+	return s.ReadOnly(ctx, Makefile, Compose, Documents, Gitignore)
+}
+
+// ReadOnly finds out what is missing in some areas.
+func (s Service) ReadOnly(ctx context.Context, areas ...Area) (Plan, error) {
 	var plan Plan
-	for _, read := range []func(context.Context, *Plan) error{
-		s.readMakefile, s.readCompose, s.readDocuments, s.readGitignore,
-	} {
-		if err := read(ctx, &plan); err != nil {
+	for _, read := range areas {
+		if err := read(s, ctx, &plan); err != nil {
 			return Plan{}, err
 		}
 	}

@@ -1,0 +1,38 @@
+package doctor
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// judgeDocument looks for the link to the guides in one of the service's own documents.
+func judgeDocument(name string) func(Evidence) Finding {
+	return func(e Evidence) Finding {
+		if e.Documents.Error != nil {
+			return refused(e.Documents.Error)
+		}
+		same := func(file string) bool { return strings.EqualFold(path.Base(file), name) }
+		for _, edit := range e.Documents.Edits {
+			if same(edit.Path) {
+				return fail(wire, "%s leads to no guide in docs", edit.Path)
+			}
+		}
+		if !slices.ContainsFunc(e.Documents.Wired, same) {
+			return fail(recopy, "%s is not there", name)
+		}
+		return pass("%s leads to the guides", name)
+	}
+}
+
+func judgeTroubleshooting(e Evidence) Finding { return present(e, "docs/migration-troubleshooting.md") }
+
+func judgeOwnDocuments(e Evidence) Finding {
+	if found, ok := e.Documents.problem(); !ok {
+		return found
+	}
+	if len(e.Documents.Wired) < 2 {
+		return fail(recopy, "README.md or CONTRIBUTING.md is not there")
+	}
+	return pass("%s lead to the guides", strings.Join(e.Documents.Wired, " and "))
+}

@@ -1,0 +1,78 @@
+package run
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+
+	"migrate/internal/doctor"
+	"migrate/internal/history"
+)
+
+// An index that is being built, and one whose partitions are not attached yet, are INVALID without anything having failed.
+const invalidIndexesQuery = `
+SELECT format('%s on %s', i.indexrelid::regclass, i.indrelid::regclass)
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+WHERE NOT i.indisvalid AND c.relkind = 'i'
+  AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)
+ORDER BY 1`
+
+// What a role has through the roles that it is a member of counts as its own.
+const powersQuery = `
+SELECT r.rolname,
+       array_to_string(ARRAY[CASE WHEN r.rolsuper THEN 'a superuser' END,
+                          CASE WHEN r.rolcreaterole THEN 'allowed to create roles' END,
+                          CASE WHEN r.rolreplication THEN 'allowed to replicate' END,
+                          CASE WHEN r.rolbypassrls THEN 'allowed to go around row security' END], ','),
+       EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^(pg_|information_schema$)' AND pg_has_role(r.oid, c.relowner, 'USAGE')),
+       coalesce(has_schema_privilege(r.oid, to_regnamespace('public'), 'CREATE'), false),
+       coalesce((SELECT string_agg(t, ',') FROM unnest(string_to_array($2, ',')) t
+                 WHERE to_regclass(t) IS NOT NULL AND has_table_privilege(r.oid, to_regclass(t), 'INSERT, UPDATE, DELETE, TRUNCATE')), '')
+FROM pg_roles r WHERE r.rolname = $1`
+
+// examine asks what no other operation does.
+func (s *session) examine(ctx context.Context, found *doctor.Database) error {
+	rows, err := s.QueryContext(ctx, invalidIndexesQuery)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return err
+		}
+		found.InvalidIndexes = append(found.InvalidIndexes, name)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	if found.Role, err = s.examineRole(ctx, s.target.User); err != nil {
+		return err
+	}
+	found.Application, err = s.examineRole(ctx, s.engine.project.Database.User+"_app")
+	return err
+}
+
+func (s *session) examineRole(ctx context.Context, name string) (doctor.Role, error) {
+	role := doctor.Role{Name: name}
+	migrations := s.engine.project.Migrations.Table
+	tables := []string{migrations, history.ChecksumTable(migrations), history.MarkerTable(migrations), s.engine.project.Seed.Table}
+	var powers, writes string
+	err := s.QueryRowContext(ctx, powersQuery, name, strings.Join(tables, ",")).
+		Scan(&role.Name, &powers, &role.Owns, &role.Creates, &writes)
+	if errors.Is(err, sql.ErrNoRows) {
+		return role, nil
+	}
+	role.Exists, role.Powers, role.Writes = true, list(powers), list(writes)
+	return role, err
+}
+
+func list(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, ",")
+}
