@@ -93,7 +93,7 @@ def migrated(service, run, database, postgres) -> Iterator[Database]:
     assert run("make", "migrate-up", cwd=service, env=database).returncode == 0
     yield database
     for role in ("avion_auth_app", "avion_auth_migrator"):
-        if postgres.execute(f"SELECT FROM pg_roles WHERE rolname = '{role}'"):
+        if postgres.execute(f"SELECT 1 FROM pg_roles WHERE rolname = '{role}'"):
             postgres.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}", database=database["DB_NAME"])
 
 

@@ -219,6 +219,15 @@ def test_bad_service_stops_the_pull_request(runners, repository):
     assert outcome.failed[0] == "test-migration: Check each migration"
 
 
+def test_service_whose_set_up_is_broken_stops_the_pull_request(runners, repository):
+    def remove(root: Path) -> None:
+        (root / WITH_BLANK / "k8s/migrations/user-migration-job.yaml").unlink()
+
+    outcome = runners.run(repository, repository.pull_request(remove), ["17"])
+    assert outcome.results == STOPPED, outcome.output
+    assert outcome.failed[0] == "test-migration: Check the set-up"
+
+
 def test_mistake_is_shown_in_the_service_that_has_it(runners, repository):
     outcome = runners.run(repository, repository.pull_request(migration(WITH_BLANK, "-- +goose Up\nSELECT 1;\n")))
     assert outcome.failed[0] == "validate: Validate migration files"

@@ -307,6 +307,12 @@ BAD = {
         [migration("INSERT INTO accounts (name) VALUES ('alice');", "DELETE FROM accounts WHERE name = 'alice';")],
         "Check each migration",
     ),
+    "Job that repeats a failed migration": (
+        [replace("k8s/migrations/auth-migration-job.yaml", "[1, 3, 5]", "[1, 5]")],
+        "Check the set-up",
+    ),
+    "README that has lost the guides": ([write("README.md", "# avion-auth\n")], "Check the set-up"),
+    "alerts deleted": ([delete("monitoring/auth-migration-alerts.yaml")], "Check the set-up"),
     "late file that works from empty only": (
         [
             replace(".goose.yml", "out_of_order: refuse", "out_of_order: allow"),
@@ -320,6 +326,6 @@ BAD = {
 @pytest.mark.parametrize(("edits", "step"), BAD.values(), ids=BAD)
 def test_bad_branch_stops_at_the_step_that_is_there_for_it(run_workflow, edits, step):
     outcome = run_workflow(*edits)
-    job = "test-migration" if step in (*MANUAL, "Check each migration") else "validate"
+    job = "test-migration" if step in (*MANUAL, "Check each migration", "Check the set-up") else "validate"
     assert outcome.failed == [f"{job}: {step}", "gate: Fail unless the migrations passed"], outcome.output
     assert ("**Failed** (exit code " in outcome.summary) == (step == "Check each migration")
