@@ -37,11 +37,8 @@ type DoctorOptions struct {
 
 // Doctor holds the service against its checklist. It changes nothing, and fails if something that must hold does not.
 func Doctor(ctx context.Context, outside terminal.Terminal, options DoctorOptions) error {
-	if _, err := os.Stat("migrations.mk"); err != nil {
-		if _, err := os.Stat(copier.AnswersFile); err != nil {
-			return failure.Refused("this folder holds neither migrations.mk nor %s: run doctor in a checkout of the service, "+
-				"which the image is not", copier.AnswersFile)
-		}
+	if err := requireCheckout(); err != nil {
+		return err
 	}
 	examined := doctor.Examine(examine(ctx, options))
 	engine := Engine{terminal: outside}
@@ -67,6 +64,20 @@ func Doctor(ctx context.Context, outside terminal.Terminal, options DoctorOption
 		return failure.Refused("items that must hold and do not: %d of %d: do what is said beside them, and run again", len(failed), len(examined.Items))
 	}
 	return nil
+}
+
+// requireCheckout refuses a folder that holds what runs the migrations at most: every item would be missing.
+func requireCheckout() error {
+	for _, file := range []string{"migrations.mk", copier.AnswersFile} {
+		if _, err := os.Stat(file); err == nil {
+			return nil
+		}
+	}
+	if _, err := config.ReadProject("."); err != nil {
+		return err
+	}
+	return failure.Refused("this folder holds neither migrations.mk nor %s: run doctor in a checkout of the service, "+
+		"which the image is not", copier.AnswersFile)
 }
 
 // examine finds everything out at once: the network and the database may take as long as everything else.
