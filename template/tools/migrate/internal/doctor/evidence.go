@@ -78,7 +78,7 @@ type Database struct {
 	// TargetError is why the settings lead to no database.
 	TargetError error
 	// Error is why the database could not be asked.
-	Error     error
+	Error error
 	// Server is its version.
 	Server    string
 	Address   string
