@@ -8,15 +8,8 @@ import (
 
 	"migrate/internal/doctor"
 	"migrate/internal/history"
+	"migrate/internal/indexes"
 )
-
-// An index that is being built, and one whose partitions are not attached yet, are INVALID without anything having failed.
-const invalidIndexesQuery = `
-SELECT format('%s on %s', i.indexrelid::regclass, i.indrelid::regclass)
-FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-WHERE NOT i.indisvalid AND c.relkind = 'i'
-  AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)
-ORDER BY 1`
 
 // What a role has through the roles that it is a member of counts as its own.
 const powersQuery = `
@@ -34,20 +27,15 @@ FROM pg_roles r WHERE r.rolname = $1`
 
 // examine asks what no other operation does.
 func (s *session) examine(ctx context.Context, found *doctor.Database) error {
-	rows, err := s.QueryContext(ctx, invalidIndexesQuery)
+	known, err := indexes.Read(ctx, s.DB)
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return err
+	for _, index := range known.Indexes {
+		// One of a partitioned table is so until those of all partitions are attached to it.
+		if index.Finding == indexes.Invalid && !index.Partitioned {
+			found.InvalidIndexes = append(found.InvalidIndexes, index.Name+" on "+index.Table)
 		}
-		found.InvalidIndexes = append(found.InvalidIndexes, name)
-	}
-	if err := rows.Err(); err != nil {
-		return err
 	}
 	if found.Role, err = s.examineRole(ctx, s.target.User); err != nil {
 		return err
