@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cluster lint vulnerabilities bench reference pictures lock release clean tools tools-test
+.PHONY: help demo test test-cluster lint vulnerabilities bench bench-fleet reference pictures lock release clean tools tools-test
 
 # What is typed after `make` reaches a recipe as a variable of its environment.
 export VERSION
@@ -33,6 +33,9 @@ vulnerabilities: tools-test ## Look the engine's dependencies up in Go's vulnera
 
 bench: tools-test ## Compare copying with Copier's floor, and migrating with plain goose
 	@"$(bin)/python" -m bench
+
+bench-fleet: tools-test ## Ask two hundred services for their state and update them, against Copier alone
+	@"$(bin)/python" -m bench.fleet
 
 reference: tools-test ## Write the pages of docs/reference that are made from the sources
 	@"$(bin)/python" -m reference

@@ -69,17 +69,7 @@ def copy(folder: Path, git: dict[str, str]) -> None:
 
 
 def updating(folder: Path) -> None:
-    template = folder / "releases"
-    git("clone", "--quiet", folder / "ours" / "avion-migration-template.git", template, cwd=folder)
-    changed = template / "template/migrations.mk"
-    changed.write_text(f"# The next release\n{changed.read_text()}")
-    git("commit", "--quiet", "--all", "--message", "Next release", cwd=template)
-    git("tag", "v9999.1.0", cwd=template)
-    variables = git_configuration(folder / "updates.gitconfig")
-    first = folder / "first" / SERVICE
-    do("copier", "copy", "--quiet", "--defaults", "--vcs-ref=v9999.0.0", template, first, cwd=folder, env=variables)
-    for command in (["init"], ["add", "--all"], ["commit", "--message", "Generate"]):
-        do("git", *command, cwd=first, env=variables)
+    first, variables = released_twice(folder, folder / "ours" / "avion-migration-template.git")
     services = [folder / "fleet" / str(number) / SERVICE for number in range(SERVICES)]
 
     def generate() -> None:
@@ -102,6 +92,22 @@ def updating(folder: Path) -> None:
             by_hand,
             before=generate,
         )
+
+
+def released_twice(folder: Path, template: Path) -> tuple[Path, dict[str, str]]:
+    """A committed service of the first of two releases, and the variables under which git knows it."""
+    releases = folder / "releases"
+    git("clone", "--quiet", template, releases, cwd=folder)
+    changed = releases / "template/migrations.mk"
+    changed.write_text(f"# The next release\n{changed.read_text()}")
+    git("commit", "--quiet", "--all", "--message", "Next release", cwd=releases)
+    git("tag", "v9999.1.0", cwd=releases)
+    variables = git_configuration(folder / "updates.gitconfig")
+    first = folder / "first" / SERVICE
+    do("copier", "copy", "--quiet", "--defaults", "--vcs-ref=v9999.0.0", releases, first, cwd=folder, env=variables)
+    for command in (["init"], ["add", "--all"], ["commit", "--message", "Generate"]):
+        do("git", *command, cwd=first, env=variables)
+    return first, variables
 
 
 def migrating(service: Path, server: Server) -> None:

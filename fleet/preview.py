@@ -3,13 +3,12 @@
 import os
 import subprocess
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
 from fleet.checkout import ANSWERS, OWNED, Checkout, git
+from fleet.workers import workers
 
 # In the order of how much a person has to look at them.
 CLASSES = ("would-lose-edits", "conflict", "merged", "clean", "new", "deleted")
@@ -17,12 +16,9 @@ CLASSES = ("would-lose-edits", "conflict", "merged", "clean", "new", "deleted")
 
 def plan(checkout: Checkout, target: str) -> dict[str, str]:
     """The class of each file that the update to the target would touch."""
-    with tempfile.TemporaryDirectory(prefix="avion-template-") as scratch:
+    with workers(2) as (pool, scratch):
         store = Store(checkout, Path(scratch) / "objects")
-        with ProcessPoolExecutor(
-            2, mp_context=get_context("spawn"), initializer=own_cache, initargs=(scratch,)
-        ) as pool:
-            folders = list(pool.map(render, [checkout] * 2, (checkout.version, target), (scratch,) * 2))
+        folders = list(pool.map(render, [checkout] * 2, (checkout.version, target), (scratch,) * 2))
         base, new = (store.tree(folder) for folder in folders)
         ours = checkout.git("rev-parse", f"HEAD:{checkout.prefix}").strip()
         conflicts = store.conflicts(base, ours, new)
@@ -43,11 +39,6 @@ def classify(before: dict, now: dict, after: dict, conflicts: set[str]) -> dict[
         elif path not in found and own is not None:
             found[path] = "clean" if own == old else "merged"
     return dict(sorted(found.items(), key=lambda entry: (CLASSES.index(entry[1]), entry[0])))
-
-
-def own_cache(scratch: str) -> None:
-    """Gives this process a cache of Copier's own: in a shared one, parallel updates break each other's clones."""
-    os.environ["COPIER_CACHE_DIR"] = tempfile.mkdtemp(prefix="cache-", dir=scratch)
 
 
 def render(checkout: Checkout, version: str, scratch: str) -> Path:

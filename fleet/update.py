@@ -5,12 +5,11 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 from fleet.checkout import ANSWERS, Checkout, RefusedError, git
-from fleet.preview import own_cache, render
+from fleet.preview import render
+from fleet.workers import workers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,15 +29,10 @@ def branch_of(target: str) -> str:
     return f"avion-template/{target}"
 
 
-def update_all(checkouts: list[Checkout], targets: list[str], workers: int, waves: Iterable[int]) -> Iterator[Outcome]:
-    """Updates one wave after the other, and begins none after one in which something went wrong."""
+def update_all(checkouts: list[Checkout], targets: list[str], count: int, waves: Iterable[int]) -> Iterator[Outcome]:
+    """Updates so many at once, one wave after the other, and begins none after one in which something went wrong."""
     rest = list(zip(checkouts, targets, strict=True))
-    with (
-        tempfile.TemporaryDirectory(prefix="avion-template-", ignore_cleanup_errors=True) as scratch,
-        ProcessPoolExecutor(
-            workers, mp_context=get_context("spawn"), initializer=own_cache, initargs=(scratch,)
-        ) as pool,
-    ):
+    with workers(count) as (pool, scratch):
         for size in [*waves, len(rest)]:
             wave, rest = rest[:size], rest[size:]
             outcomes = []

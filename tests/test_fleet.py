@@ -1,5 +1,6 @@
 """`avion-template` shows what an update would do, tells who lags, and updates many services or none of each by half."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -196,30 +197,115 @@ def test_one_failure_is_nobody_elses(services, fleet, tmp_path, git, first):
     assert "updated " in shown
 
 
-def test_whoever_kills_an_update_leaves_no_service_half_updated(services, fleet, git):
-    folders = services(4)
-    before = {folder: everything(folder / "docs") for folder in folders}
-    head = git("rev-parse", "HEAD", cwd=folders[0])
-    dice = random.Random(5)
-    for _ in range(3):
-        arguments = [sys.executable, "-m", "fleet", "update", "--workers", "2", *folders]
+@pytest.fixture
+def many(tmp_path, git) -> list[Path]:
+    """Services of a template so small that an update of one takes half a second, and as many as kills need."""
+    template = tmp_path / "template"
+    (template / "template/docs").mkdir(parents=True)
+    (template / "copier.yml").write_text("_subdirectory: template\n")
+    (template / "template/{{ _copier_conf.answers_file }}.jinja").write_text("{{ _copier_answers | to_nice_yaml }}")
+    for name in ("changed", "dropped"):
+        (template / f"template/docs/migration-{name}.md").write_text("One.\n")
+    git("init", "--quiet", cwd=template)
+    commit(git, template, "v1.0.0")
+    (template / "template/docs/migration-changed.md").write_text("Two.\n")
+    (template / "template/docs/migration-dropped.md").unlink()
+    (template / "template/docs/migration-new.md").write_text("Two.\n")
+    commit(git, template, "v1.1.0")
+    first = tmp_path / "first"
+    run_copy(str(template), first, vcs_ref="v1.0.0", defaults=True, quiet=True)
+    git("init", "--quiet", cwd=first)
+    commit(git, first)
+    return [shutil.copytree(first, tmp_path / "many" / str(number)) for number in range(40)]
+
+
+@pytest.fixture
+def begin(tmp_path):
+    """begin(services): an update that goes on by itself, once a first service is being updated."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+
+    def begin(folders: list[Path]) -> subprocess.Popen:
+        there = set(scratch.glob("*/*/clone"))
         process = subprocess.Popen(
-            arguments, cwd=ROOT, env=environment(), start_new_session=True, stdout=subprocess.DEVNULL
+            [sys.executable, "-m", "fleet", "update", "--workers", "2", *folders],
+            cwd=ROOT,
+            env=environment({"TMPDIR": str(scratch)}),
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
-        time.sleep(dice.uniform(1, 9))
+        while not set(scratch.glob("*/*/clone")) - there and process.poll() is None:
+            time.sleep(0.01)
+        return process
+
+    return begin
+
+
+def test_whoever_kills_an_update_leaves_no_service_half_updated(many, begin, fleet, git):
+    def state(folder: Path) -> list[str]:
+        names = "--format=%(refname:short) %(objectname) %(tree)"
+        return git("for-each-ref", names, "refs/heads", cwd=folder).splitlines()
+
+    ((before,),) = {tuple(state(folder)) for folder in many}
+    files = everything(many[0] / "docs")
+    process, began = begin(many[:2]), time.monotonic()
+    process.wait()
+    pace = time.monotonic() - began
+    dice = random.Random(5)
+    interrupted, done, trees = 0, 2, set()
+    for _ in range(20):
+        process = begin(many)
+        time.sleep(dice.uniform(0, 1.5 * pace))
+        interrupted += process.poll() is None
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        for folder in folders:
-            assert git("rev-parse", "HEAD", cwd=folder) == head
-            assert git("status", "--porcelain", cwd=folder) == ""
-            assert everything(folder / "docs") == before[folder]
-            assert git("fsck", "--no-dangling", cwd=folder) == ""
-            for branch in git("branch", "--list", "--format=%(refname:short)", "avion-template/*", cwd=folder).split():
-                assert branch == BRANCH
-                assert "The next release" in git("show", f"{branch}:.goose.yml", cwd=folder)
-                assert "_commit: v1.1.0" in git("show", f"{branch}:.copier-answers.yml", cwd=folder)
-    fleet("update", "--workers", "2", *folders)
-    assert len({git("rev-parse", f"{BRANCH}^{{tree}}", cwd=folder) for folder in folders}) == 1
+        updated = [new for folder in many for new in state(folder) if new != before]
+        assert {new.split()[0] for new in updated} <= {BRANCH}
+        trees |= {new.split()[2] for new in updated}
+        assert len(trees) <= 1, "every branch holds the same whole update"
+        assert len(updated) >= done, "what is done stays done"
+        done = len(updated)
+    assert interrupted == 20
+    assert 2 < done < len(many)
+
+    fleet("update", "--workers", "2", *many)
+    for folder in many:
+        old, new = sorted(state(folder), reverse=True)
+        assert old == before
+        assert trees == {new.split()[2]}
+        assert git("status", "--porcelain", cwd=folder) == ""
+        assert everything(folder / "docs") == files
+        assert git("fsck", "--no-dangling", cwd=folder) == ""
+    names = git("ls-tree", "-r", "--name-only", BRANCH, cwd=many[0]).split()
+    assert names == [".copier-answers.yml", "docs/migration-changed.md", "docs/migration-new.md"]
+    assert "Two." in git("show", f"{BRANCH}:docs/migration-changed.md", cwd=many[0])
+
+
+def test_killed_command_leaves_neither_a_process_nor_for_long_a_folder(many, begin, run, tmp_path):
+    process = begin(many)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    ends = time.monotonic() + 20
+    while time.monotonic() < ends and is_alive(process.pid):
+        time.sleep(0.05)
+    assert not is_alive(process.pid)
+    (left,) = (tmp_path / "scratch").iterdir()
+    own = tmp_path / "scratch/avion-template-own"
+    own.mkdir()
+    result = run(
+        *(sys.executable, "-m", "fleet", "update", many[0]), cwd=ROOT, env={"TMPDIR": str(tmp_path / "scratch")}
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert list((tmp_path / "scratch").iterdir()) == [own]
+    assert left != own
+
+
+def is_alive(group: int) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, 0)
+        return True
+    return False
 
 
 def test_a_folder_that_is_no_service_is_refused_in_one_sentence(tmp_path, fleet):
