@@ -49,6 +49,12 @@ DANGEROUS = [
     ("CREATE TABLE a (id int PRIMARY KEY);", "prefer-bigint-over-int"),
     ("ALTER TYPE mood ADD VALUE 'calm';", "require-enum-value-ordering"),
     ("VACUUM FULL a;", "outside-transaction"),
+    ("CLUSTER a USING i;", "ban-table-rewrite"),
+    ("REFRESH MATERIALIZED VIEW v;", "require-concurrent-refresh"),
+    ("UPDATE a SET b = 1;", "require-where"),
+    ("DELETE FROM a;", "require-where"),
+    (f"CREATE TABLE a ({KEY}, b money);", "ban-money-field"),
+    (f"CREATE TABLE a ({KEY}, b json);", "prefer-jsonb"),
     (f"CREATE TABLE {'a' * 64} ({KEY});", "identifier-too-long"),
     ("COMMIT;", "transaction-nesting"),
     ("BEGIN;", "ban-uncommitted-transaction"),
@@ -57,7 +63,31 @@ DANGEROUS = [
     ("SELEC 1;", "syntax-error"),
 ]
 
+# What is dangerous because of what the same transaction has done before.
+DANGEROUS_TOGETHER = [
+    ("ALTER TABLE a ADD COLUMN b text;", "ALTER TABLE c ADD COLUMN b text;", "one-table-per-transaction"),
+    ("ALTER TABLE a ADD COLUMN b text;", "UPDATE a SET b = c WHERE id <= 1000;", "data-apart-from-schema"),
+    ("ALTER TABLE a ADD COLUMN b text;", "INSERT INTO c SELECT id FROM a;", "data-apart-from-schema"),
+    ("UPDATE a SET b = c WHERE id <= 1000;", "ALTER TABLE a ADD COLUMN d text;", "data-apart-from-schema"),
+    ("ALTER TYPE mood ADD VALUE 'calm' BEFORE 'sad';", "INSERT INTO a VALUES ('calm');", "enum-value-apart-from-use"),
+]
+
+DANGEROUS_OUTSIDE = [
+    ("VACUUM FULL a;", "ban-table-rewrite"),
+    ("VACUUM (FULL, ANALYZE) a;", "ban-table-rewrite"),
+    ("CLUSTER a USING i;", "ban-table-rewrite"),
+    ("REFRESH MATERIALIZED VIEW v;", "require-concurrent-refresh"),
+    ("UPDATE a SET b = 1;", "require-where"),
+    ("CREATE INDEX IF NOT EXISTS i ON a (b);", "require-concurrent-index-creation"),
+    ("DROP INDEX IF EXISTS i;", "require-concurrent-index-deletion"),
+]
+
 SAFE = {
+    "vacuum": OUTSIDE + "-- +goose Up\nVACUUM (ANALYZE) a;",
+    "new materialized view": "-- +goose Up\nCREATE MATERIALIZED VIEW v AS SELECT 1;\nREFRESH MATERIALIZED VIEW v;",
+    "rows of a new table": f"-- +goose Up\nCREATE TABLE a ({KEY}, b text);\nINSERT INTO a (b) SELECT c FROM d;\nUPDATE a SET b = 'x';",
+    "one table twice": "-- +goose Up\nALTER TABLE a ADD COLUMN b text;\nALTER TABLE a ADD COLUMN c text;",
+    "a few new rows": "-- +goose Up\nALTER TABLE a ADD COLUMN b text;\nINSERT INTO c (d) VALUES ('e') ON CONFLICT DO NOTHING;",
     "index": OUTSIDE + "-- +goose Up\nDROP INDEX CONCURRENTLY IF EXISTS i;\nCREATE INDEX CONCURRENTLY i ON a (b);",
     "reindex": OUTSIDE + "-- +goose Up\nREINDEX INDEX CONCURRENTLY i;",
     "materialized view": OUTSIDE + "-- +goose Up\nREFRESH MATERIALIZED VIEW CONCURRENTLY v;",
@@ -101,8 +131,11 @@ def lint(run, service):
 
 def test_everything_dangerous_is_found_at_its_line(lint):
     missed = []
-    for statement, rule in DANGEROUS:
-        result = lint(f"-- +goose Up\nSELECT 1;\n\n-- why\n{statement}\n\n-- +goose Down\nDROP TABLE never_there;\n")
+    alone = [("-- +goose Up\nSELECT 1;\n\n", *each) for each in DANGEROUS]
+    together = [(f"-- +goose Up\n{before}\n\n", statement, rule) for before, statement, rule in DANGEROUS_TOGETHER]
+    outside = [(f"{OUTSIDE}-- +goose Up\nSELECT 1;\n", *each) for each in DANGEROUS_OUTSIDE]
+    for begin, statement, rule in alone + together + outside:
+        result = lint(f"{begin}-- why\n{statement}\n\n-- +goose Down\nDROP TABLE never_there;\n")
         lines = result.stdout.splitlines()
         assert "Error 1" in result.stderr
         assert all(line.startswith(f"migrations/{NEW}:5:") for line in lines), lines
@@ -140,6 +173,8 @@ def test_a_statement_can_be_excused(lint):
     )
     assert lint(excused).returncode == 0
     assert lint(excused.replace("ban-drop-column", "ban-drop-table")).returncode == 2
+    own = "-- +goose Up\n-- squawk-ignore require-where\nUPDATE a SET b = 1;\n-- +goose Down\nSELECT 1;\n"
+    assert lint(own).returncode == 0
 
 
 def test_settings_of_the_service_count(lint):

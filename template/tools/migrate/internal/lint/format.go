@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"migrate/internal/annotation"
@@ -32,7 +33,7 @@ func (f Finding) advice() string {
 		words += " Help: " + f.Help
 	}
 	words = strings.Join(strings.Fields(words), " ")
-	if f.Rule == OutsideTransaction {
+	if slices.Contains(ownRules, f.Rule) {
 		return words
 	}
 	return words + " (https://squawkhq.com/docs/" + f.Rule + ")"

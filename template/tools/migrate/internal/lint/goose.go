@@ -1,7 +1,10 @@
 package lint
 
 import (
+	"cmp"
 	"regexp"
+	"slices"
+	"strings"
 
 	"migrate/internal/migration"
 )
@@ -13,9 +16,6 @@ var (
 	detaches = regexp.MustCompile(`(?i)^ALTER TABLE\b.*\bDETACH PARTITION\b.*\bCONCURRENTLY$`)
 )
 
-// OutsideTransaction is the engine's own rule: squawk does not object where the statement is the only one of its file.
-const OutsideTransaction = "outside-transaction"
-
 // judge knows what squawk cannot: which statements goose runs in a transaction, and which can be run again though they say
 // no IF EXISTS, such as SET DEFAULT. Of an index that is dropped before it is created, IF NOT EXISTS would keep an invalid one.
 func judge(source migration.Source, reported []Finding) []Finding {
@@ -25,23 +25,8 @@ func judge(source migration.Source, reported []Finding) []Finding {
 			findings = append(findings, finding)
 		}
 	}
-	if source.NoTransaction {
-		return findings
-	}
-	for _, statement := range source.Statements {
-		if !statement.OutsideOnly() {
-			continue
-		}
-		for _, single := range statement.Singles() {
-			if single.OutsideOnly() {
-				findings = append(findings, Finding{
-					File: source.Path, Line: single.Line, Column: 1, Level: "error", Rule: OutsideTransaction,
-					Message: "PostgreSQL refuses this statement inside a transaction.",
-					Help:    "Give it a file of its own that begins with '-- +goose NO TRANSACTION'.",
-				})
-			}
-		}
-	}
+	findings = append(findings, judgeAlone(source)...)
+	slices.SortStableFunc(findings, func(a, b Finding) int { return cmp.Compare(a.Line, b.Line) })
 	return findings
 }
 
@@ -52,6 +37,8 @@ func excusable(source migration.Source, finding Finding) bool {
 		return source.Repeatable(finding.Line) || onLine(source, finding.Line, detaches)
 	case "require-concurrent-index-creation":
 		return onLine(source, finding.Line, onlyParent)
+	case "unused-ignore": // it knows its own rules only
+		return slices.Contains(ownRules, strings.TrimPrefix(finding.Message, "unknown name "))
 	}
 	return false
 }

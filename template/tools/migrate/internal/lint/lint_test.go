@@ -3,6 +3,8 @@ package lint
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"migrate/internal/failure"
@@ -60,7 +62,8 @@ func TestTheEngineKnowsWhatGooseRunsInATransaction(t *testing.T) {
 	} {
 		for header, counts := range map[string]bool{"": true, "-- +goose NO TRANSACTION\n": false} {
 			findings := judge(source(t, header+"-- +goose Up\n"+statement+"\n-- +goose Down\nVACUUM;\n"), nil)
-			if (len(findings) == 1) != (refused && counts) {
+			ours := slices.ContainsFunc(findings, func(f Finding) bool { return f.Rule == OutsideTransaction })
+			if ours != (refused && counts) {
 				t.Errorf("%s%s: %v", header, statement, findings)
 			}
 		}
@@ -87,7 +90,7 @@ func TestADropBeforeACreateIsSafeToRunAgain(t *testing.T) {
 func TestWhatCanBeRunAgainNeedsNoIfExists(t *testing.T) {
 	read := source(t, "-- +goose NO TRANSACTION\n-- +goose Up\nALTER TABLE a\n  ALTER b SET DEFAULT 1;\nALTER TABLE a DROP CONSTRAINT k;\n")
 	findings := judge(read, []Finding{{Line: 4, Rule: "prefer-robust-stmts"}, {Line: 5, Rule: "prefer-robust-stmts"}, {Line: 4, Rule: "other"}})
-	if len(findings) != 2 || findings[0].Line != 5 || findings[1].Rule != "other" {
+	if len(findings) != 2 || findings[0].Rule != "other" || findings[1].Line != 5 {
 		t.Error(findings)
 	}
 }
@@ -97,6 +100,70 @@ func TestABlockIsReportedAtTheLineOfItsStatement(t *testing.T) {
 	findings := judge(read, nil)
 	if len(findings) != 1 || findings[0].Line != 6 {
 		t.Error(findings)
+	}
+}
+
+func TestTheEngineReadsWhatSquawkLetsPass(t *testing.T) {
+	const alone = "SELECT 1;\n"
+	for _, c := range []struct{ before, statement, want string }{
+		{alone, "CLUSTER;", tableRewrite}, {alone, "CLUSTER a USING i;", tableRewrite}, {alone, "cluster (verbose) a;", tableRewrite},
+		{alone, "REFRESH MATERIALIZED VIEW s.v;", concurrentRefresh}, {alone, "refresh materialized view v WITH NO DATA;", concurrentRefresh},
+		{alone, "REFRESH MATERIALIZED VIEW CONCURRENTLY v;", ""},
+		{"CREATE MATERIALIZED VIEW s.v AS SELECT 1 WITH NO DATA;\n", "REFRESH MATERIALIZED VIEW v;", ""},
+		{alone, "UPDATE a SET b = 1;", requireWhere}, {alone, "UPDATE a SET b = (SELECT c FROM d WHERE d.id = a.id);", requireWhere},
+		{alone, "DELETE FROM ONLY a;", requireWhere}, {alone, "UPDATE a SET b = 1 WHERE c;", ""}, {alone, "DELETE FROM a USING d WHERE a.id = d.id;", ""},
+		{alone, "SELECT 'UPDATE a SET b';", ""}, {"CREATE TABLE a (b int);\n", "UPDATE a SET b = 1;", ""},
+		{alone, "INSERT INTO a VALUES (1) ON CONFLICT (b) DO UPDATE SET b = 1;", ""},
+		{"ALTER TABLE a ADD b int;\n", "ALTER TABLE c ADD b int;", oneTable}, {"ALTER TABLE a ADD b int;\n", "ALTER TABLE public.a ADD c int;", ""},
+		{"CREATE TABLE a ();\n", "ALTER TABLE c ADD b int;", ""}, {"ALTER TABLE a VALIDATE CONSTRAINT k;\n", "ALTER TABLE c ADD b int;", ""},
+		{"ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES c NOT VALID;\n", "ALTER TABLE d ADD FOREIGN KEY (b) REFERENCES c NOT VALID;", oneTable},
+		{"CREATE TABLE d (b int); ALTER TABLE a ADD b int;\n", "ALTER TABLE d ADD FOREIGN KEY (b) REFERENCES c;", ""},
+		{"ALTER TABLE a ADD b int;\n", "UPDATE c SET b = 1 WHERE d;", dataApart}, {"ALTER TABLE a ADD b int;\n", "INSERT INTO c (b) SELECT b FROM a;", dataApart},
+		{"ALTER TABLE a ADD b int;\n", "INSERT INTO c VALUES ((SELECT 1));", ""}, {"UPDATE a SET b = 1 WHERE c;\n", "ALTER TABLE a ADD d int;", dataApart},
+		{"ALTER TYPE m ADD VALUE 'x';\n", "INSERT INTO a VALUES ('x');", valueApart}, {"ALTER TYPE m ADD VALUE IF NOT EXISTS 'x';\n", "INSERT INTO a VALUES ('y');", ""},
+		{"ALTER TYPE m ADD VALUE 'x';\n", "ALTER TYPE m ADD VALUE 'y' AFTER 'x';", ""},
+		{"CREATE TYPE s.m AS ENUM ('w'); ALTER TYPE s.m ADD VALUE 'x';\n", "INSERT INTO a VALUES ('x');", ""},
+		{alone, "CREATE TABLE a (id bigint, b money);", moneyField}, {alone, "ALTER TABLE a ADD COLUMN IF NOT EXISTS b money;", moneyField},
+		{alone, "ALTER TABLE a ALTER b SET DATA TYPE money;", moneyField}, {alone, "CREATE TEMP TABLE a (b json);", preferJSONB},
+		{alone, "ALTER TABLE a ADD COLUMN money text, ADD json jsonb;", ""}, {alone, "CREATE TABLE a (json text, money numeric);", ""},
+	} {
+		findings := judge(source(t, "-- +goose Up\n"+c.before+"\n-- why\n"+c.statement+"\n-- +goose Down\nUPDATE a SET b = 1;\n"), nil)
+		if c.want == "" && len(findings) > 0 || c.want != "" && (len(findings) != 1 || findings[0].Line != 5 || findings[0].Rule != c.want) {
+			t.Errorf("%s%s: %v", c.before, c.statement, findings)
+		}
+	}
+}
+
+func TestWhatOneTransactionHoldsTogetherDoesNotMatterWithoutOne(t *testing.T) {
+	read := source(t, "-- +goose NO TRANSACTION\n-- +goose Up\nALTER TABLE a ADD b int;\nALTER TABLE c ADD b int;\nUPDATE a SET b = 1 WHERE c;\n"+
+		"ALTER TYPE m ADD VALUE 'x';\nINSERT INTO a VALUES ('x');\n")
+	if findings := judge(read, nil); len(findings) > 0 {
+		t.Error(findings)
+	}
+}
+
+func TestAFileExcusesARuleOfTheEngineAsOneOfSquawk(t *testing.T) {
+	for comment, excused := range map[string]bool{
+		"-- squawk-ignore require-where\n": true, "-- squawk-ignore ban-drop-table, require-where\n": true, "-- squawk-ignore require-where\n-- It is small.\n": true,
+		"SELECT 1; -- why\n-- squawk-ignore-file require-where\nSELECT 2;\n": true,
+		"-- squawk-ignore ban-drop-table\n":                                  false, "-- squawk-ignore require-where\nSELECT 1;\n": false, "-- squawk-ignore require-where\n\n": false,
+	} {
+		findings := judge(source(t, "-- +goose Up\n"+comment+"UPDATE a SET b = 1;\n"), nil)
+		if (len(findings) == 0) != excused {
+			t.Errorf("%q: %v", comment, findings)
+		}
+	}
+	unknown := []Finding{{Rule: "unused-ignore", Message: "unknown name require-where"}, {Rule: "unused-ignore", Message: "unknown name require-were"}}
+	if findings := judge(source(t, "-- +goose Up\nSELECT 1;\n"), unknown); len(findings) != 1 || findings[0] != unknown[1] {
+		t.Error(findings)
+	}
+}
+
+func TestOnlySquawksRulesAreExplainedBySquawk(t *testing.T) {
+	for rule, explained := range map[string]bool{requireWhere: false, OutsideTransaction: false, "ban-drop-table": true} {
+		if strings.Contains(Text(Finding{Rule: rule}), "squawkhq") != explained {
+			t.Error(rule)
+		}
 	}
 }
 

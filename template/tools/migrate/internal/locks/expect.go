@@ -35,7 +35,7 @@ type Expectation struct {
 var (
 	alterTable    = later(`ALTER (?:FOREIGN )?TABLE (?:IF EXISTS )?(?:ONLY )?<T>(?:\s*\*)? (?P<actions>.*)$`)
 	alterAll      = later(`ALTER (?:TABLE|INDEX|MATERIALIZED VIEW) ALL IN TABLESPACE\b`)
-	createTable   = later(`CREATE (?:(?:GLOBAL|LOCAL|TEMP|TEMPORARY|UNLOGGED) )*TABLE (?:IF NOT EXISTS )?<T>`)
+	createTable   = later(`CREATE (?:(?:GLOBAL|LOCAL|TEMP|TEMPORARY|UNLOGGED) )*(?:TABLE|MATERIALIZED VIEW) (?:IF NOT EXISTS )?<T>`)
 	further       = later(`\s*,\s*(?:ONLY )?<T>`)
 	severalAtOnce = later(`(?:DROP|TRUNCATE|LOCK|VACUUM|ANALYZE)\b`)
 	dropsKey      = later(`(?:DROP TABLE|ALTER TABLE .*\bDROP (?:CONSTRAINT|COLUMN)|ALTER TABLE .*\bVALIDATE CONSTRAINT)\b`)
