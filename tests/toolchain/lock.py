@@ -13,7 +13,7 @@ def python(*arguments: str) -> None:
     subprocess.run([*COMPILE, "--generate-hashes", "--no-annotate", *arguments], cwd=ROOT, env=ENVIRONMENT, check=True)
 
 
-def servers() -> None:
+def packages() -> None:
     options = [
         "--package-lock-only",
         "--omit-lockfile-registry-resolved",
@@ -31,4 +31,4 @@ if __name__ == "__main__":
         *("requirements.in", "requirements-test.in", "--constraints=requirements.txt"),
         "--output-file=requirements-test.txt",
     )
-    servers()
+    packages()
