@@ -1,5 +1,6 @@
 """An application that writes all the time neither fails, nor waits, nor loses a row while a recipe is applied."""
 
+import random
 import shutil
 import threading
 import time
@@ -209,3 +210,70 @@ def test_nobody_waits_longer_than_a_migration_waits_for_its_lock(moving, databas
         reader.join()
     assert load.errors == []
     assert 2 < load.longest <= LONGEST_WAIT
+
+
+@both_ends
+def test_staged_constraint(stamped, engine, run, database, postgres):
+    foreign_key = {"TABLE": "follows", "COLUMN": "account_id", "REFERENCES": "accounts", "ON_DELETE": "CASCADE"}
+    check = {"TABLE": "follows", "CHECK": "account_id <> target_id"}
+    folder = stamped(
+        "staged_constraint",
+        {"STEP": "foreign_key", **foreign_key},
+        {"STEP": "check", **check},
+        {"STEP": "orphans", **foreign_key},
+        {"STEP": "validate_foreign_key", **foreign_key},
+        {"STEP": "validate_check", **check},
+    )
+    database.query("INSERT INTO accounts SELECT FROM generate_series(1, 1000)")
+    database.query("INSERT INTO follows (account_id, target_id) SELECT n, 0 FROM generate_series(1, 2000) n")
+
+    def follow(connection, number):
+        connection.execute("INSERT INTO follows (account_id, target_id) VALUES (%s, 0)", [number % 500 + 1])
+        connection.execute("DELETE FROM accounts WHERE id = %s", [1000 - number % 400])
+
+    with Load(database, follow) as load:
+        with load.phase("before"):
+            time.sleep(1)
+        for command in (["to", "4"], ["backfill", "follows_account_id_orphans"], ["up"]):
+            with load.phase(command[0]):
+                result = run(engine, *command, cwd=folder, env=database)
+            assert result.returncode == 0, result.stderr
+    load.report("staged_constraint")
+    assert load.errors == []
+    assert load.longest <= LONGEST_WAIT
+    assert database.value("SELECT count(*) FROM follows WHERE account_id <= 500") == 500 + load.done
+    assert database.value("SELECT count(*) FROM follows WHERE account_id NOT IN (SELECT id FROM accounts)") == 0
+
+
+@both_ends
+def test_recount(stamped, engine, run, database, postgres):
+    """Every reaction counts itself in the transaction that writes it; the counts from before are wrong."""
+    variables = {"TABLE": "drops", "COUNT": "reaction_count", "ROWS": "reactions", "REFERENCE": "drop_id"}
+    steps = ({"STEP": step, **variables} for step in ("function", "recount"))
+    folder = stamped("recount", *steps)
+    database.query("INSERT INTO drops (reaction_count) SELECT 7 FROM generate_series(1, 2000)")
+    database.query("INSERT INTO reactions (drop_id) SELECT 1 + mod(n, 2000) FROM generate_series(1, 10000) n")
+    assert run(engine, "up", cwd=folder, env=database).returncode == 0
+
+    def react(connection, number):
+        drop = random.randrange(1, 2001)
+        with connection.transaction():
+            connection.execute("INSERT INTO reactions (drop_id) VALUES (%s)", [drop])
+            connection.execute("UPDATE drops SET reaction_count = reaction_count + 1 WHERE id = %s", [drop])
+
+    with Load(database, react, sessions=8, rest=0) as load:
+        with load.phase("before"):
+            time.sleep(1)
+        with load.phase("recount"):
+            result = run(engine, "backfill", "--unthrottled", "drops_reaction_count", cwd=folder, env=database)
+        assert result.returncode == 0, result.stderr
+    load.report("recount")
+    assert load.errors == []
+    assert load.longest <= LONGEST_WAIT
+    assert database.value("SELECT sum(reaction_count) FROM drops") == 10000 + load.done
+    assert (
+        database.query("""
+        SELECT drop_id, count(*), reaction_count FROM reactions JOIN drops ON drops.id = drop_id
+        GROUP BY 1, 3 HAVING count(*) <> reaction_count""")
+        == []
+    )
