@@ -34,7 +34,7 @@ func newRoot(outside terminal.Terminal) *cobra.Command {
 		SilenceUsage:  true,
 		// A refusal is one sentence, and cobra's suggestions are a paragraph.
 		DisableSuggestions: true,
-		CompletionOptions:  cobra.CompletionOptions{DisableDefaultCmd: true},
+		CompletionOptions:  cobra.CompletionOptions{DisableNoDescFlag: true},
 	}
 	root.SetIn(outside.In)
 	root.SetOut(outside.Out)
