@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os/exec"
@@ -93,6 +94,10 @@ func (r Repository) Base(ctx context.Context, name string) (Base, error) {
 
 func (r Repository) commit(ctx context.Context, name string) (string, error) {
 	commit, err := r.ask(ctx, "rev-parse", "--verify", "--quiet", "--end-of-options", name+"^{commit}")
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
+		return "", failure.Refused("BASE is %q, but git cannot look for it (%s): run it in a checkout of the service", name, err)
+	}
 	if err != nil {
 		return "", failure.Refused("BASE is %q, which git does not know as a commit: fetch it, or correct BASE", name)
 	}
@@ -102,9 +107,19 @@ func (r Repository) commit(ctx context.Context, name string) (string, error) {
 // FilesAt are the contents of the files in a folder, without its sub-folders, as a commit has them. A folder that the
 // commit does not have is empty.
 func (r Repository) FilesAt(ctx context.Context, commit, folder string) (map[string][]byte, error) {
-	listed, err := r.ask(ctx, "ls-tree", "-z", commit, "--", filepath.ToSlash(filepath.Clean(folder))+"/")
+	return r.filesAt(ctx, commit, filepath.ToSlash(filepath.Clean(folder))+"/")
+}
+
+// FileAt is the content of one file, nil if the commit does not have it.
+func (r Repository) FileAt(ctx context.Context, commit, name string) ([]byte, error) {
+	files, err := r.filesAt(ctx, commit, filepath.ToSlash(filepath.Clean(name)))
+	return files[filepath.Base(name)], err
+}
+
+func (r Repository) filesAt(ctx context.Context, commit, place string) (map[string][]byte, error) {
+	listed, err := r.ask(ctx, "ls-tree", "-z", commit, "--", place)
 	if err != nil {
-		return nil, failure.Refused("git could not list %s in %s: %s", folder, commit, err)
+		return nil, failure.Refused("git could not list %s in %s: %s", place, commit, err)
 	}
 	var names, ids []string
 	for entry := range strings.SplitSeq(strings.TrimSuffix(listed, "\x00"), "\x00") {
@@ -115,22 +130,13 @@ func (r Repository) FilesAt(ctx context.Context, commit, folder string) (map[str
 	}
 	contents, err := r.blobs(ctx, ids)
 	if err != nil {
-		return nil, failure.Refused("git could not read %s in %s: %s", folder, commit, err)
+		return nil, failure.Refused("git could not read %s in %s: %s", place, commit, err)
 	}
 	files := map[string][]byte{}
 	for position, name := range names {
 		files[name] = contents[position]
 	}
 	return files, nil
-}
-
-// FileAt is the content of one file, nil if the commit does not have it.
-func (r Repository) FileAt(ctx context.Context, commit, name string) []byte {
-	content, err := r.ask(ctx, "cat-file", "blob", commit+":./"+filepath.ToSlash(name))
-	if err != nil {
-		return nil
-	}
-	return []byte(content)
 }
 
 // blobs reads many contents with one process.
@@ -142,7 +148,7 @@ func (Repository) blobs(ctx context.Context, ids []string) ([][]byte, error) {
 	}
 	output, err := command.Output()
 	if err != nil {
-		return nil, err
+		return nil, explained(err)
 	}
 	reader := bufio.NewReader(bytes.NewReader(output))
 	contents := make([][]byte, len(ids))
@@ -165,5 +171,15 @@ func (Repository) blobs(ctx context.Context, ids []string) ([][]byte, error) {
 
 func (Repository) ask(ctx context.Context, arguments ...string) (string, error) {
 	output, err := exec.CommandContext(ctx, "git", arguments...).Output()
-	return string(output), err
+	return string(output), explained(err)
+}
+
+// explained begins an error with the line in which git says what is wrong, if it says anything.
+func explained(err error) error {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || len(exit.Stderr) == 0 {
+		return err
+	}
+	reason, _, _ := strings.Cut(string(exit.Stderr), "\n")
+	return fmt.Errorf("%s, %w", reason, err)
 }

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"migrate/internal/failure"
@@ -119,11 +120,14 @@ func TestACommitKeepsItsFiles(t *testing.T) {
 	if files, err := repository.FilesAt(ctx, base.Tip, "nowhere"); err != nil || len(files) != 0 {
 		t.Error(files, err)
 	}
-	if content := repository.FileAt(ctx, base.Tip, "migrations/00001_a.sql"); string(content) != "service/migrations/00001_a.sql" {
-		t.Error(string(content))
+	if content, err := repository.FileAt(ctx, base.Tip, "migrations/00001_a.sql"); err != nil || string(content) != "service/migrations/00001_a.sql" {
+		t.Error(string(content), err)
 	}
-	if content := repository.FileAt(ctx, base.Tip, "nowhere.yml"); content != nil {
-		t.Error(string(content))
+	if content, err := repository.FileAt(ctx, base.Tip, "empty.yml"); err != nil || content == nil || len(content) > 0 {
+		t.Error(content, err)
+	}
+	if content, err := repository.FileAt(ctx, base.Tip, "nowhere.yml"); err != nil || content != nil {
+		t.Error(string(content), err)
 	}
 	command(t, "switch", "--quiet", "--orphan", "stranger")
 	command(t, "commit", "--quiet", "--allow-empty", "--message=three")
@@ -131,5 +135,48 @@ func TestACommitKeepsItsFiles(t *testing.T) {
 		if _, err := repository.Base(ctx, name); failure.CodeOf(err) != failure.CodeRefused {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestWhatGitCannotReadIsNotTakenForMissing(t *testing.T) {
+	enterFolder(t)
+	command(t, "init", "--quiet", "--initial-branch=main")
+	write(t, ".goose.yml")
+	command(t, "add", ".")
+	command(t, "commit", "--quiet", "--message=one")
+	objects, err := filepath.Glob(".git/objects/??/*")
+	if err != nil || len(objects) != 3 {
+		t.Fatal(objects, err)
+	}
+	repository, ctx := Repository{}, context.Background()
+	base, err := repository.Base(ctx, "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, object := range objects {
+		if err := os.Remove(object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if content, err := repository.FileAt(ctx, base.Tip, ".goose.yml"); failure.CodeOf(err) != failure.CodeRefused {
+		t.Errorf("%q, %v", content, err)
+	}
+}
+
+func TestARefusalHoldsWhatGitSays(t *testing.T) {
+	enterFolder(t)
+	repository, ctx := Repository{}, context.Background()
+	for name, ask := range map[string]func() error{
+		"a commit":     func() error { _, err := repository.Base(ctx, "main"); return err },
+		"new files":    func() error { _, _, err := repository.Added(ctx, "main", "migrations"); return err },
+		"a repository": func() error { return repository.Require(ctx) },
+	} {
+		if err := ask(); err == nil || !strings.Contains(err.Error(), "not a git repository") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	t.Setenv("PATH", t.TempDir())
+	if _, err := repository.Base(ctx, "main"); err == nil || !strings.Contains(err.Error(), "not found") {
+		t.Error(err)
 	}
 }

@@ -2,12 +2,15 @@ package metrics
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -114,9 +117,42 @@ func TestFileThatCannotBeWrittenIsNamed(t *testing.T) {
 	}
 }
 
+func TestRunsThatEndTogetherLoseNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "auth.prom")
+	var runs sync.WaitGroup
+	for job := range 20 {
+		runs.Go(func() {
+			run := done
+			run.Maintenance = &Maintenance{Job: fmt.Sprint(job)}
+			if err := run.WriteFile(path); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	runs.Wait()
+	content, err := os.ReadFile(path)
+	if told := strings.Count(string(content), "migration_maintenance_last_run_exit_code{"); err != nil || told != 20 {
+		t.Errorf("%d of 20: %v", told, err)
+	}
+}
+
+func TestAKilledRunIsNotWaitedForLong(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "auth.prom")
+	left := filepath.Join(folder, ".auth.prom.unfinished")
+	old := time.Now().Add(-2 * abandoned)
+	if err := errors.Join(os.WriteFile(left, nil, 0o600), os.Chtimes(left, old, old), done.WriteFile(path)); err != nil {
+		t.Error(err)
+	}
+	if entries, _ := os.ReadDir(folder); len(entries) != 1 {
+		t.Error(entries)
+	}
+}
+
 func TestPushGoesToTheGroupOfTheService(t *testing.T) {
 	for service, path := range map[string]string{
 		"avion-auth": "/prefix/metrics/job/migration/service/avion-auth",
+		"..":         "/prefix/metrics/job/migration/service@base64/Li4=",
 		"a/b":        "/prefix/metrics/job/migration/service@base64/YS9i",
 		"":           "/prefix/metrics/job/migration/service@base64/=",
 	} {

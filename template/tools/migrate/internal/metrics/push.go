@@ -60,7 +60,7 @@ func (r Run) grouping() string {
 
 // group is a label as a part of an address. Base64 takes what a path cannot hold.
 func group(label, value string) string {
-	if value != "" && url.PathEscape(value) == value {
+	if value != "" && value != "." && value != ".." && url.PathEscape(value) == value {
 		return label + "/" + value
 	}
 	// A padding sign alone stands for the empty value.

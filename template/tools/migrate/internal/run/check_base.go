@@ -36,7 +36,10 @@ func (e *Engine) readBase(ctx context.Context, name string) (base, error) {
 	if err != nil {
 		return base{}, err
 	}
-	read := base{name: name, project: e.projectAt(ctx, repository, found.Fork)}
+	read := base{name: name}
+	if read.project, err = e.projectAt(ctx, repository, found.Fork); err != nil {
+		return base{}, err
+	}
 	if read.migrations, err = repository.FilesAt(ctx, found.Fork, read.project.Migrations.Dir); err != nil {
 		return base{}, err
 	}

@@ -134,7 +134,11 @@ func (e *Engine) compareWithBase(ctx context.Context, name string, directory mig
 	}
 	base := migration.Base{Name: name, Fork: migration.ChecksumsOf(fork), Tip: migration.ChecksumsOf(tip)}
 	problems, err := directory.CompareWithBase(base, e.project.OutOfOrder)
-	if weaker := e.compareProduction(ctx, repository, found.Fork, name); weaker != nil {
+	if err != nil {
+		return base, problems, err
+	}
+	merged, err := repository.FileAt(ctx, found.Fork, config.ProjectFile)
+	if weaker := e.compareProduction(merged, name); weaker != nil {
 		problems = append(problems, failure.At(config.ProjectFile, 1, weaker))
 	}
 	return base, problems, err
@@ -142,8 +146,8 @@ func (e *Engine) compareWithBase(ctx context.Context, name string, directory mig
 
 // compareProduction finds rules for production that are weaker than those of the branch. A file that the branch does
 // not have, or that nothing could ever be run with, demanded nothing.
-func (e *Engine) compareProduction(ctx context.Context, repository git.Repository, fork, name string) error {
-	merged, err := config.ParseProject(repository.FileAt(ctx, fork, config.ProjectFile))
+func (e *Engine) compareProduction(content []byte, name string) error {
+	merged, err := config.ParseProject(content)
 	if err != nil {
 		return nil
 	}
@@ -153,17 +157,22 @@ func (e *Engine) compareProduction(ctx context.Context, repository git.Repositor
 
 // migrationsAt are the files in the folder that .goose.yml named then.
 func (e *Engine) migrationsAt(ctx context.Context, repository git.Repository, commit string) (map[string][]byte, error) {
-	return repository.FilesAt(ctx, commit, e.projectAt(ctx, repository, commit).Migrations.Dir)
+	then, err := e.projectAt(ctx, repository, commit)
+	if err != nil {
+		return nil, err
+	}
+	return repository.FilesAt(ctx, commit, then.Migrations.Dir)
 }
 
 // projectAt is .goose.yml as a commit has it, or as it is now where that one cannot be read.
-func (e *Engine) projectAt(ctx context.Context, repository git.Repository, commit string) config.Project {
-	if content := repository.FileAt(ctx, commit, config.ProjectFile); content != nil {
+func (e *Engine) projectAt(ctx context.Context, repository git.Repository, commit string) (config.Project, error) {
+	content, err := repository.FileAt(ctx, commit, config.ProjectFile)
+	if content != nil {
 		if then, err := config.ParseProject(content); err == nil {
-			return then
+			return then, nil
 		}
 	}
-	return e.project
+	return e.project, err
 }
 
 func (e *Engine) compareWithDatabase(ctx context.Context) ([]error, error) {

@@ -3,6 +3,7 @@ package wiring
 import (
 	"context"
 	"os/exec"
+	"path"
 	"slices"
 	"strings"
 )
@@ -11,11 +12,11 @@ import (
 var owned = []string{".copier-answers.yml", ".goose.yml", ".env.example", targets, database, "tools/migrate/main.go", "docs/migration-setup.md"}
 
 func (s Service) readGitignore(ctx context.Context, plan *Plan) error {
-	if s.git(ctx, "ls-files", "--error-unmatch", ".env") == nil {
+	if _, err := s.git(ctx, "ls-files", "--error-unmatch", ".env"); err == nil {
 		plan.note(".env is committed, but it will hold the database's password: take it out with git rm --cached .env")
 	}
 	for _, file := range owned {
-		if s.git(ctx, "check-ignore", "--quiet", "--no-index", file) == nil {
+		if _, err := s.git(ctx, "check-ignore", "--quiet", "--no-index", file); err == nil {
 			plan.note("git ignores %s, which belongs into the repository: add !/%s to .gitignore", file, file)
 		}
 	}
@@ -38,16 +39,20 @@ func (s Service) readGitignore(ctx context.Context, plan *Plan) error {
 	return nil
 }
 
-// ignoresDotEnv asks git, which knows every rule; outside a repository the plain line counts.
+// ignoresDotEnv asks git, which knows every rule; outside a repository the plain line counts. A rule that only this
+// clone or this person has keeps nobody else from committing the file.
 func (s Service) ignoresDotEnv(ctx context.Context, rules string) bool {
-	if s.git(ctx, "rev-parse", "--git-dir") == nil {
-		return s.git(ctx, "check-ignore", "--quiet", "--no-index", ".env") == nil
+	if _, err := s.git(ctx, "rev-parse", "--git-dir"); err == nil {
+		rule, _ := s.git(ctx, "check-ignore", "--verbose", "--no-index", ".env") // file:line:pattern
+		parts := strings.SplitN(rule, ":", 3)
+		return len(parts) == 3 && path.Base(parts[0]) == ".gitignore" && !path.IsAbs(parts[0]) && !strings.HasPrefix(parts[2], "!")
 	}
 	return slices.ContainsFunc(strings.Fields(rules), func(rule string) bool { return rule == ".env" || rule == "/.env" })
 }
 
-func (s Service) git(ctx context.Context, arguments ...string) error {
+func (s Service) git(ctx context.Context, arguments ...string) (string, error) {
 	command := exec.CommandContext(ctx, "git", arguments...)
 	command.Dir = s.Folder
-	return command.Run()
+	output, err := command.Output()
+	return string(output), err
 }

@@ -2,6 +2,7 @@ package wiring
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -235,7 +236,7 @@ func TestGitIgnoresTheFileWithThePassword(t *testing.T) {
 func TestInARepositoryGitDecidesWhatIsIgnored(t *testing.T) {
 	s := service(t, map[string]string{".gitignore": ".env*\n", ".env": "DB_PASSWORD=x\n"})
 	for _, arguments := range [][]string{{"init", "--quiet"}, {"add", "--force", ".env"}} {
-		if err := s.git(context.Background(), arguments...); err != nil {
+		if _, err := s.git(context.Background(), arguments...); err != nil {
 			t.Fatal(arguments, err)
 		}
 	}
@@ -243,6 +244,34 @@ func TestInARepositoryGitDecidesWhatIsIgnored(t *testing.T) {
 	notes := strings.Join(found.Notes, "\n")
 	if len(found.Edits) > 0 || !strings.Contains(notes, ".env is committed") || !strings.Contains(notes, "git ignores .env.example") {
 		t.Errorf("%+v", found)
+	}
+}
+
+func TestWhatOnlyThisPersonsGitIgnoresIsNotIgnored(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("XDG_CONFIG_HOME", filepath.Join(home, ".config"))
+	for rules, after := range map[string]string{"": ".env\n", "*.env\n!.env\n": "*.env\n!.env\n.env\n", ".env\n": ""} {
+		for place, prepare := range map[string]func(folder string) string{
+			"the person's": func(string) string { return filepath.Join(home, ".config/git/ignore") },
+			"the clone's":  func(folder string) string { return filepath.Join(folder, ".git/info/exclude") },
+		} {
+			s := service(t, map[string]string{".gitignore": rules})
+			if _, err := s.git(context.Background(), "init", "--quiet"); err != nil {
+				t.Fatal(err)
+			}
+			file := prepare(s.Folder)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(".env\n"), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for _, edit := range plan(t, s).Edits {
+				got += string(edit.After)
+			}
+			if got != after {
+				t.Errorf("%s, %q: %q", place, rules, got)
+			}
+		}
 	}
 }
 
@@ -293,7 +322,7 @@ func TestTheDiffCanBeApplied(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(s.Folder, "diff"), []byte(edit.Diff()), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.git(context.Background(), "apply", "--unidiff-zero", "diff"); err != nil {
+		if _, err := s.git(context.Background(), "apply", "--unidiff-zero", "diff"); err != nil {
 			t.Errorf("%q: %s\n%s", each[0], err, edit.Diff())
 		}
 		if content, _, _ := s.read("file"); string(content) != each[1] {
