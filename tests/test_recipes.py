@@ -180,3 +180,18 @@ def test_a_request_that_cannot_be_met_says_what_can(catalog, run, arguments, sen
     assert result.returncode
     assert sentence in result.stderr
     assert set(files(catalog.folder / "migrations")) == {"00001_init_schema.sql"}
+
+
+@pytest.mark.parametrize("swap", ["no", "yes"])
+def test_staged_move_with_everything_that_a_column_can_have(catalog, run, database, swap):
+    entry = catalog("staged_move")
+    before = catalog.folder / "migrations/00002_before.sql"
+    before.write_text(before.read_text().replace("user_name text", "user_name text NOT NULL DEFAULT ''"))
+    options = {"OLD_NOT_NULL": "yes", "SWAP": swap}
+    for step in entry["steps"]:
+        typed = [f"{name}={value}" for name, value in (examples(entry, step) | options).items()]
+        result = run(
+            *("make", "migrate-create", "RECIPE=staged_move", f"STEP={step['name']}", *typed), cwd=catalog.folder
+        )
+        assert result.returncode == 0, result.stderr
+    prove(run, catalog.folder, "migrate-check", env=database)

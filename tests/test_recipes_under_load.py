@@ -161,6 +161,8 @@ def test_staged_move(moving, database, postgres):
         assert load.longest <= LONGEST_WAIT
     assert database.value("SELECT count(*) FROM accounts") == ROWS // 5 + old.done + new.done + contracted.done
     assert database.query(STAGE) == []
+    to("switch")  # which production refuses
+    assert database.value(differing) == 0
 
 
 @both_ends
@@ -176,6 +178,8 @@ def test_staged_move_under_the_same_name(moving, database, postgres):
     assert load.errors == []
     assert load.longest <= LONGEST_WAIT
     assert database.value("SELECT count(*) FROM accounts") == ROWS // 5 + load.done
+    to("switch")
+    assert database.value("SELECT count(*) FROM accounts WHERE user_name_old IS DISTINCT FROM user_name") == 0
 
 
 def test_a_move_that_misses_a_row_is_not_verified(moving, database):
