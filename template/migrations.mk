@@ -22,7 +22,7 @@ migrate_recipe_variables := $(foreach name,$(if $(value RECIPE),$(filter-out SHE
 	$(if $(filter command,$(origin $(name))),$(name)$(eval override export $(name) := $$(value $(name)))))
 
 migrate-help: ## list these targets
-	@sed -n 's/^\(migrate-[a-z-]*\):.*## /\1	/p' migrations.mk
+	@sed -n 's/^\(migrate-[a-z-]*\):.*## /\1	/p' migrations.mk | expand -t 25
 
 migrate-up: $(migrate) ## apply every pending migration
 	@$(migrate) up
