@@ -52,7 +52,7 @@ class Wire:
 
 
 def crash(marked: Marked) -> None:
-    """A backend that dies makes the server end every session at once and recover, as an immediate restart does."""
+    """A backend that dies makes the server end every session at once and recover."""
     with contextlib.suppress(psycopg.OperationalError), marked.database.connect() as connection:
         os.kill(connection.info.backend_pid, signal.SIGKILL)
         connection.execute("SELECT 1")
@@ -64,7 +64,7 @@ def crash(marked: Marked) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("fault", ["SIGKILL", "SIGTERM", "crash", "cut"])
+@pytest.mark.parametrize("fault", ["SIGKILL", "SIGTERM", "crash", "restart", "cut"])
 @pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
 def test_the_next_run_finishes_the_work(postgres, database, engine, tmp_path, fault):
     marked = Marked(tmp_path, engine, database).write()
@@ -76,11 +76,14 @@ def test_the_next_run_finishes_the_work(postgres, database, engine, tmp_path, fa
         time.sleep(random.uniform(0, LONGEST_RUN))
         if fault == "crash":
             crash(marked)
+        elif fault == "restart":
+            postgres.restart_immediately()
         elif fault == "cut":
             wire.cut()
         else:
             runner.send_signal(signal.Signals[fault])
-        if fault != "crash":  # the crash ended every session, and the engine may be about to open its first
+        # The server ended every session, and the engine may be about to open its first.
+        if fault not in ("crash", "restart"):
             marked.assert_nobody_is_left()
         runner.communicate(timeout=60)
         wire.cut()

@@ -14,15 +14,15 @@ from pathlib import Path
 from tests.toolchain import install
 from tests.toolchain.command import environment
 
-# The server lives as long as the pipe to this script is open, so it ends with us however we end.
+# The server lives as long as the pipe to this script is open, so it ends with us however we end. After a restart it is
+# another process.
 _LIVES_AS_LONG_AS_WE_DO = """
 home=$1
-shift
+pg_ctl=$2
+shift 2
 "$@" &
-server=$!
-exec 3<&0
-{ read -r _ <&3; kill -INT "$server"; } 2>/dev/null &
-wait "$server"
+read -r _
+"$pg_ctl" stop --silent --mode=fast --pgdata="$home/data" 2>/dev/null
 rm -rf "$home"
 """
 
@@ -72,6 +72,18 @@ class Server:
         if self._supervisor.poll() is None:
             self._supervisor.stdin.close()
             self._supervisor.wait(timeout=60)
+
+    def restart_immediately(self) -> None:
+        """Ends every session without a word, and lets the server recover."""
+        subprocess.run(
+            [self._programs / "pg_ctl", "restart", "--silent", "--mode=immediate", f"--pgdata={self._data}"],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            **self._as_server(),
+        )
+        self._await_ready()
 
     def log(self) -> str:
         return os.pread(self._log.fileno(), os.fstat(self._log.fileno()).st_size, 0).decode()
@@ -153,7 +165,7 @@ class Server:
             "full_page_writes": "off",
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
-        supervisor = ["sh", "-c", _LIVES_AS_LONG_AS_WE_DO, "sh", self._home]
+        supervisor = ["sh", "-c", _LIVES_AS_LONG_AS_WE_DO, "sh", self._home, self._programs / "pg_ctl"]
         return subprocess.Popen(
             [*supervisor, self._programs / "postgres", "-D", self._data, *options],
             stdin=subprocess.PIPE,
