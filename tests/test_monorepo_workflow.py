@@ -70,6 +70,7 @@ ALL = ["avion-user-media", "avion-user", "platform/avion-auth"]
         ("docs/new.md", []),
         (".github/workflows/migrations.yml", ALL),
         (SCRIPT, ALL),
+        (".copier-answers.yml", ALL),
     ],
 )
 def test_service_is_tested_when_something_in_its_folder_changes(changed, file, services):
@@ -226,6 +227,16 @@ def test_service_whose_set_up_is_broken_stops_the_pull_request(runners, reposito
     outcome = runners.run(repository, repository.pull_request(remove), ["17"])
     assert outcome.results == STOPPED, outcome.output
     assert outcome.failed[0] == "test-migration: Check the set-up"
+
+
+def test_unfinished_update_of_the_root_stops_the_pull_request(runners, repository):
+    def conflict(root: Path) -> None:
+        answers = root / ".copier-answers.yml"
+        answers.write_text(f"<<<<<<< before updating\n{answers.read_text()}>>>>>>> after updating\n")
+
+    outcome = runners.run(repository, repository.pull_request(conflict))
+    assert outcome.failed[0] == "validate: Check the template's files"
+    assert "../.copier-answers.yml cannot be read" in outcome.output
 
 
 def test_mistake_is_shown_in_the_service_that_has_it(runners, repository):

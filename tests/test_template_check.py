@@ -106,6 +106,63 @@ def test_rejected_change_is_found_where_git_ignores_it(checked_in, check):
     assert "migrations.mk.rej holds a change that could not be merged" in sentence
 
 
+@pytest.fixture
+def inside(checked_in, copier_cli, git) -> Path:
+    """A service in a monorepo whose root has the template, too."""
+    service = checked_in("platform/avion-auth", layout="monorepo-service")
+    root = service.parents[1]
+    copied = copier_cli(["copy", "--defaults", "--data=layout=monorepo-root", SOURCE, str(root)], cwd=root)
+    assert copied.returncode == 0, copied.stderr
+    git("add", "--all", cwd=root)
+    git("commit", "--quiet", "--message=Root", cwd=root)
+    return service
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "sentence"),
+    [
+        (".copier-answers.yml", "_commit: v9999.0.0", "_commit: main", "../../.copier-answers.yml: _commit is"),
+        (".copier-answers.yml", SOURCE, "../template", "../../.copier-answers.yml: _src_path is no address"),
+        (
+            ".copier-answers.yml",
+            "_commit: ",
+            "<<<<<<< before updating\n_commit: ",
+            "../../.copier-answers.yml cannot be",
+        ),
+        (".github/workflows/migrations.yml", "jobs:", "<<<<<<< before updating\njobs:", "../../.github/workflows/"),
+    ],
+)
+def test_unfinished_update_of_the_monorepos_root_is_found_in_its_services(inside, check, file, old, new, sentence):
+    assert check(inside) == []
+    edit(inside.parents[1], file, old, new)
+    (said,) = check(inside)
+    assert said.split("migrate: ")[-1].startswith(sentence), said
+
+
+def test_file_that_was_not_merged_at_the_root_is_told_once(inside, check, git):
+    root, file = inside.parents[1], ".github/workflows/migrations.yml"
+    git("switch", "--quiet", "--create=other", cwd=root)
+    for branch, name in (("other", "Theirs"), ("main", "Ours")):
+        git("switch", "--quiet", branch, cwd=root)
+        edit(root, file, "name: Database Migration", f"name: {name}")
+        git("commit", "--quiet", "--all", f"--message={name}", cwd=root)
+    with pytest.raises(AssertionError):
+        git("merge", "--quiet", "other", cwd=root)
+    edit(root, file, "<<<<<<< ", "")
+    edit(root, file, ">>>>>>> ", "")
+    (said,) = check(inside)
+    assert f"../../{file} is not merged" in said
+
+
+def test_other_files_and_another_template_at_the_root_are_left_alone(inside, check, git):
+    root = inside.parents[1]
+    (root / "other.md").write_text("<<<<<<< before updating\n")
+    (root / "other.md.rej").touch()
+    assert check(inside) == []
+    (root / ".copier-answers.yml").write_text("_commit: main\n_src_path: ../other\nlayout: wide\n")
+    assert check(inside) == []
+
+
 def test_all_problems_are_told_at_once(checked_in, check):
     service = checked_in()
     edit(service, ".copier-answers.yml", "_commit: v9999.0.0", "_commit: main")

@@ -1,7 +1,7 @@
 """Writes the outputs of migrations.yml: the services that changed since the commit given as argument, and their tests.
 
 A service is a folder that holds .goose.yml. Where the commit is unknown (a new branch, a forced push)
-or the workflow itself changed, every service counts. Each is tested on the major version of PostgreSQL that its
+or the root's own files changed, every service counts. Each is tested on the major version of PostgreSQL that its
 compose.migrations.yaml names, and on every newer one of IMAGES.
 """
 
@@ -12,7 +12,8 @@ import subprocess
 import sys
 from pathlib import Path, PurePosixPath
 
-WORKFLOW = (".github/workflows/migrations.yml", ".github/scripts/changed_services.py")
+# What an update of the root changes: each service's check of the template's files looks at these, too.
+ROOT = (".github/workflows/migrations.yml", ".github/scripts/changed_services.py", ".copier-answers.yml")
 
 
 def git(*arguments: str) -> list[str]:
@@ -29,7 +30,7 @@ def changed_services(base: str) -> list[str]:
     services = [PurePosixPath(file).parent for file in git("ls-files", ":(glob)*/**/.goose.yml")]
     if is_known(base):
         changed = git("diff", "--name-only", "--no-renames", f"{base}...HEAD")
-        if not set(changed) & set(WORKFLOW):
+        if not set(changed) & set(ROOT):
             services = [one for one in services if any(PurePosixPath(file).is_relative_to(one) for file in changed)]
     return [str(service) for service in services]
 

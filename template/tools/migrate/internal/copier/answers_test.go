@@ -88,7 +88,7 @@ func TestAnAnswersFileThatNobodyCanReadIsRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		_, err := ReadAnswers()
+		_, err := ReadAnswers(".")
 		if failure.CodeOf(err) != failure.CodeRefused || !strings.Contains(err.Error(), "restore it with git checkout") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: %v", content, err)
 		}

@@ -34,7 +34,7 @@ func write(t *testing.T, name, content string) {
 
 func leftovers(t *testing.T) string {
 	t.Helper()
-	problems, err := Leftovers(context.Background(), git.Repository{})
+	problems, err := Leftovers(context.Background(), git.Repository{}, Service)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,32 @@ func TestAConflictWithoutMarkersIsFound(t *testing.T) {
 
 func TestNoRepositoryIsNoCleanOne(t *testing.T) {
 	repository(t)
-	if _, err := Leftovers(context.Background(), git.Repository{}); err == nil {
+	if _, err := Leftovers(context.Background(), git.Repository{}, Service); err == nil {
 		t.Error("nothing is known outside of a repository")
+	}
+}
+
+func TestLeftoversAtARootAreThoseOfTheTemplatesFilesThere(t *testing.T) {
+	command := repository(t)
+	command("init", "--quiet")
+	for _, folder := range []string{".github/workflows", "monitoring", "avion-auth", "docs"} {
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conflict := "<<<<<<< before updating\n=======\n>>>>>>> after updating\n"
+	write(t, "docs/own.md", conflict)
+	write(t, "docs/own.md.rej", "")
+	write(t, "avion-auth/.goose.yml", conflict)
+	t.Chdir("avion-auth")
+	if problems, err := Leftovers(context.Background(), git.Repository{}, Root); len(problems) > 0 || err != nil {
+		t.Error(problems, err)
+	}
+	write(t, "../.github/workflows/migrations.yml", conflict)
+	write(t, "../monitoring/migrations-dashboard.json.rej", "")
+	problems, err := Leftovers(context.Background(), git.Repository{}, Root)
+	if len(problems) != 2 || err != nil || !strings.HasPrefix(problems[0].Error(), "../.github/workflows/migrations.yml holds") ||
+		!strings.HasPrefix(problems[1].Error(), "../monitoring/migrations-dashboard.json.rej holds") {
+		t.Error(problems, err)
 	}
 }

@@ -10,14 +10,21 @@ import (
 	"migrate/internal/failure"
 )
 
-// Files names the files below the current folder that fit a pattern, committed or not, ignored or not.
-func (r Repository) Files(ctx context.Context, pattern string) ([]string, error) {
-	return r.list(ctx, "ls-files", "--cached", "--others", "-z", "--", pattern)
+// Files names the files that match one of git's patterns, committed or not, ignored or not.
+func (r Repository) Files(ctx context.Context, patterns ...string) ([]string, error) {
+	return r.list(ctx, slices.Concat([]string{"ls-files", "--cached", "--others", "-z", "--"}, patterns)...)
 }
 
-// Containing names the text files below the current folder that have a line of this form; ignored files are left out.
-func (r Repository) Containing(ctx context.Context, expression string) ([]string, error) {
-	files, err := r.list(ctx, "grep", "--untracked", "-I", "-l", "-z", "-E", "-e", expression, "--", ".")
+// Top is the way from the current folder to the top of the repository, empty at the top and outside of one.
+func (r Repository) Top(ctx context.Context) string {
+	top, _ := r.ask(ctx, "rev-parse", "--show-cdup")
+	return strings.TrimSpace(top)
+}
+
+// Containing names the text files that have a line of this form, of those that match one of git's patterns; ignored
+// files are left out.
+func (r Repository) Containing(ctx context.Context, expression string, patterns ...string) ([]string, error) {
+	files, err := r.list(ctx, slices.Concat([]string{"grep", "--untracked", "-I", "-l", "-z", "-E", "-e", expression, "--"}, patterns)...)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() == 1 { // no such line
 		return nil, nil
@@ -25,9 +32,14 @@ func (r Repository) Containing(ctx context.Context, expression string) ([]string
 	return files, err
 }
 
-// Unmerged names the files below the current folder whose conflict nobody has resolved yet.
-func (r Repository) Unmerged(ctx context.Context) ([]string, error) {
-	return r.list(ctx, "diff", "--name-only", "--diff-filter=U", "--relative", "-z")
+// Unmerged names the files whose conflict nobody has resolved yet, of those that match one of git's patterns.
+func (r Repository) Unmerged(ctx context.Context, patterns ...string) ([]string, error) {
+	entries, err := r.list(ctx, slices.Concat([]string{"ls-files", "--unmerged", "-z", "--"}, patterns)...)
+	for i, entry := range entries {
+		_, entries[i], _ = strings.Cut(entry, "\t")
+	}
+	slices.Sort(entries)
+	return slices.Compact(entries), err
 }
 
 // Require refuses a folder outside of every repository.

@@ -127,7 +127,7 @@ func examine(ctx context.Context, options DoctorOptions) doctor.Evidence {
 
 func (e *Engine) examineTemplate(ctx context.Context, repository git.Repository, outside error) doctor.Template {
 	var found doctor.Template
-	if found.Answers, found.Error = copier.ReadAnswers(); found.Error != nil {
+	if found.Answers, found.Error = copier.ReadAnswers("."); found.Error != nil {
 		return found
 	}
 	if outside == nil {

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"os"
 
 	"migrate/internal/copier"
 	"migrate/internal/environment"
@@ -27,11 +28,11 @@ func (e *Engine) TemplateCheck(ctx context.Context) error {
 }
 
 func (e *Engine) templateProblems(ctx context.Context, repository git.Repository) (copier.Answers, []error, error) {
-	problems, err := copier.Leftovers(ctx, repository)
+	problems, err := copier.Leftovers(ctx, repository, copier.Service)
 	if err != nil {
 		return copier.Answers{}, nil, err
 	}
-	answers, err := copier.ReadAnswers()
+	answers, err := copier.ReadAnswers(".")
 	if err != nil {
 		problems = append(problems, err)
 	} else {
@@ -41,5 +42,24 @@ func (e *Engine) templateProblems(ctx context.Context, repository git.Repository
 			Folder:            repository.Prefix(ctx),
 		})...)
 	}
-	return answers, problems, nil
+	atRoot, err := rootProblems(ctx, repository)
+	return answers, append(problems, atRoot...), err
+}
+
+// rootProblems are those of the monorepo around the service: its root has files of the template too, and no engine.
+func rootProblems(ctx context.Context, repository git.Repository) ([]error, error) {
+	top := repository.Top(ctx)
+	file := top + copier.AnswersFile
+	if _, err := os.Stat(file); top == "" || err != nil {
+		return nil, nil
+	}
+	answers, err := copier.ReadAnswers(top)
+	if err != nil {
+		return []error{err}, nil
+	}
+	if answers.Layout != copier.RootLayout {
+		return nil, nil // It is another template's.
+	}
+	problems, err := copier.Leftovers(ctx, repository, copier.Root)
+	return append(problems, answers.CheckOrigin(file)...), err
 }
