@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import shutil
 from pathlib import Path
 
 import pytest
@@ -77,16 +78,32 @@ def test_literal_command_without_options_and_terminal_asks_nothing_of_defaults(c
     assert "?" not in result.stdout
 
 
+def commands_after(result) -> list[str]:
+    """What the message after a copy says to type."""
+    assert result.returncode == 0, result.stderr
+    told = result.stderr[result.stderr.index("has its migration setup") :]
+    return [line.strip() for line in told.splitlines() if line.startswith("  ")]
+
+
+RUN = ["cp .env.example .env", "docker compose up --detach --wait postgres", "make migrate-up", "make migrate-doctor"]
+WIRE = "make -f migrations.mk migrate-wire"
+
+
 def test_message_after_copy_names_the_next_commands(copier_cli, tmp_path):
-    result = copier_cli(["copy", "--defaults", "gh:org/avion-migration-template", "avion-auth"], cwd=tmp_path)
-    commands = (
-        "cd avion-auth",
-        "cp .env.example .env",
-        "docker compose up --detach --wait postgres",
-        "make migrate-up",
-    )
-    for command in commands:
-        assert command in result.stderr
+    copied = copier_cli(["copy", "--defaults", "gh:org/avion-migration-template", "avion-auth"], cwd=tmp_path)
+    assert commands_after(copied) == ["cd avion-auth", *RUN]
+
+
+@pytest.mark.parametrize("file", ["Makefile", "GNUmakefile", "compose.yml", ".gitignore"])
+def test_message_after_copy_into_an_existing_service_wires_it_first(copier_cli, tmp_path, file):
+    service = tmp_path / "avion-auth"
+    service.mkdir()
+    copy = ["copy", "--defaults", "gh:org/avion-migration-template", "."]
+    assert commands_after(copier_cli(copy, cwd=service)) == RUN
+    shutil.rmtree(service)
+    service.mkdir()
+    (service / file).touch()
+    assert commands_after(copier_cli(copy, cwd=service)) == [WIRE, *RUN]
 
 
 def test_second_copy_with_the_same_answers_is_the_same_to_the_byte(generate, tmp_path):
