@@ -82,7 +82,7 @@ def _add(interface: Interface, answers: str, service: Path) -> None:
     interface.variables.update(re.findall(r"^\| `([A-Z][A-Z_]+)` \|", setup, re.MULTILINE))
     engine = "\n".join(file.read_text() for file in sorted((service / "tools/migrate/internal").rglob("*.go")))
     interface.commands.update(re.findall(r'(?:Use:\s+|operation\(outside, )"([a-z-]+)', engine))
-    interface.flags.update(re.findall(r'Flags\(\)\.\w+\(&[\w.]+, "([a-z-]+)"', engine))
+    interface.flags.update(re.findall(r'[fF]lags(?:\(\))?\.\w+\(&[\w.]+, "([a-z-]+)"', engine))
     interface.exit_codes.update(re.findall(r"^\s*(Code\w+)\s+Code = (\d+)", engine, re.MULTILINE))
 
 

@@ -86,3 +86,29 @@ def test_an_unknown_base_is_refused_and_never_run(validate):
     assert "Error 1" in result.stderr
     assert 'BASE is "$(touch x)"' in result.stderr
     assert not (validate.folder / "x").exists()
+
+
+def test_another_folder_is_followed_by_every_file_that_names_it_or_refused(validate):
+    folder = validate.folder
+    (folder / "db").mkdir()
+    validate.migrations.rename(folder / "db/migrations")
+    goose = folder / ".goose.yml"
+    goose.write_text(goose.read_text().replace("dir: ./migrations\n", "dir: ./db/migrations\n"))
+    files = ["migrations.Dockerfile", "migrations.Dockerfile.dockerignore", "compose.migrations.yaml", ".env.example"]
+    result = validate()
+    assert result.returncode == 2
+    for file in files:
+        assert f"{file} does not name db/migrations" in result.stderr
+
+    replacements = [
+        ("COPY --chmod=0555 migrations ./migrations", "COPY --chmod=0555 db/migrations ./db/migrations"),
+        ("!migrations\n", "!db/migrations\n"),
+        ("./migrations:/app/migrations:", "./db/migrations:/app/db/migrations:"),
+        ("GOOSE_MIGRATION_DIR=./migrations", "GOOSE_MIGRATION_DIR=./db/migrations"),
+    ]
+    for file, (old, new) in zip(files, replacements, strict=True):
+        text = (folder / file).read_text()
+        assert old in text
+        (folder / file).write_text(text.replace(old, new))
+    result = validate()
+    assert result.returncode == 0, result.stderr

@@ -14,6 +14,7 @@ import (
 	"migrate/internal/git"
 	"migrate/internal/lint"
 	"migrate/internal/migration"
+	"migrate/internal/wiring"
 )
 
 // ValidateOptions choose what the files are held against besides the rules.
@@ -63,7 +64,7 @@ func (e *Engine) problems(ctx context.Context, options ValidateOptions) (int, []
 		directories = append(directories, seeds)
 	}
 	files := 0
-	var problems []error
+	problems := wiring.FolderProblems(e.project.Migrations.Dir)
 	for _, directory := range directories {
 		files += len(directory.Migrations)
 		problems = append(problems, migration.Validate(directory)...)
