@@ -8,8 +8,8 @@ squawk := tools/migrate/bin/squawk
 
 .PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
 	migrate-ping migrate-create migrate-recipes migrate-validate migrate-lint migrate-check migrate-seed migrate-backfill \
-	migrate-maintain migrate-indexes migrate-reset migrate-job migrate-build migrate-template-check migrate-doctor \
-	migrate-wire migrate-alerts-test migrate-docker-up migrate-docker-down migrate-docker-status
+	migrate-maintain migrate-indexes migrate-reset migrate-job migrate-cronjobs migrate-build migrate-template-check \
+	migrate-doctor migrate-wire migrate-alerts-test migrate-docker-up migrate-docker-down migrate-docker-status
 
 # What is typed after `make` is text, not make syntax: DB_PASSWORD='pa$$word' arrives as it is, and nothing in NAME runs.
 $(foreach name,RECIPE STEP NAME BLOCK BASE VERSION BUILD_NUMBER JOB CONFIRM ENVIRONMENT \
@@ -79,8 +79,11 @@ migrate-indexes: $(migrate) ## list the indexes that are invalid, superfluous or
 migrate-reset: $(migrate) ## drop, create and migrate the database (development and test): CONFIRM=<database>
 	@$(migrate) reset
 
-migrate-job: $(migrate) ## print the Kubernetes Job of a release: VERSION= BUILD_NUMBER=
-	@$(migrate) job --version="$$VERSION" --build-number="$$BUILD_NUMBER"
+migrate-job: $(migrate) ## print the Kubernetes Job of a release, or of a backfill: VERSION= BUILD_NUMBER= [JOB=]
+	@$(migrate) job --version="$$VERSION" --build-number="$$BUILD_NUMBER" --backfill="$$JOB"
+
+migrate-cronjobs: $(migrate) ## print a Kubernetes CronJob for every maintenance job: VERSION=
+	@$(migrate) cronjobs --version="$$VERSION"
 
 migrate-build: $(migrate) ## build the engine
 
@@ -97,7 +100,7 @@ migrate-wire: $(migrate) ## add what is missing to the service's own Makefile, c
 migrate-alerts-test: ## try the alerts on the lives of a Job, with promtool of Prometheus
 	@mkdir -p tools/migrate/bin
 	@sed '1,/^spec:$$/d' monitoring/*-migration-alerts.yaml >tools/migrate/bin/alerts.yaml
-	@promtool test rules monitoring/tests/*-migration-alerts.test.yaml
+	@promtool test rules monitoring/tests/*-migration-*.test.yaml
 
 migrate-docker-up: ## migrate-up inside compose
 	@docker compose run --build --rm migrate up

@@ -20,10 +20,10 @@ SEVERITIES = {
 }
 
 
-def alerts(service: Path) -> dict[str, dict]:
+def alerts(service: Path, group: str = "migration") -> dict[str, dict]:
     (file,) = service.glob("monitoring/*-migration-alerts.yaml")
-    (group,) = yaml.safe_load(file.read_text())["spec"]["groups"]
-    return {rule["alert"]: rule for rule in group["rules"]}
+    groups = {group["name"]: group["rules"] for group in yaml.safe_load(file.read_text())["spec"]["groups"]}
+    return {rule["alert"]: rule for rule in groups[group]}
 
 
 def selectors(expression: str) -> list[promql_parser.VectorSelector]:
@@ -90,7 +90,7 @@ def test_slow_migration_alerts_after_the_manuals_ten_minutes(generate):
 )
 def test_runbook_is_a_heading_of_the_troubleshooting_guide(generate, language, docs_url):
     service = generate(docs_language=language, docs_url=docs_url)
-    for name, rule in alerts(service).items():
+    for name, rule in (alerts(service) | alerts(service, "maintenance")).items():
         page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
         assert anchor == name.lower()
         assert page.startswith(f"{docs_url}/")
@@ -115,6 +115,7 @@ def promtool(run) -> Callable:
         {},
         {"kubernetes_namespace": "1e3", "prefix": "on", "migration_timeout": 1},
         {"service_name": "the-longest-name-that-fits-into-jobs", "migration_timeout": 3600},
+        {"considerations": []},
         {"docs_url": "http://wiki:8080/~team/%E6%9D%B1", "prometheus_rule_labels": {"release": "off"}},
     ],
     ids=str,
@@ -125,6 +126,7 @@ def test_alerts_fire_as_long_as_they_should_in_every_life_of_a_job(generate, pro
 
 
 FAILED, SLOW, RETRYING, NO_POD = SEVERITIES
+CRON_FAILED, OVERDUE = MAINTENANCE = ("MaintenanceFailed", "MaintenanceOverdue")
 JOB = 'namespace="avion", job_name=~"avion-auth-migration-[0-9]+"'
 COMPLETE = f'unless on (cluster, namespace, job_name)\n(kube_job_complete{{{JOB}, condition="true"}} == 1)\n'
 ENDED_BADLY = f'unless on (cluster, namespace, job_name)\n(kube_job_failed{{{JOB}, condition="true"}} == 1)\n'
@@ -169,6 +171,20 @@ ALONE = ("max by (cluster, namespace, job_name) ", "")
         (NO_POD, "for", "5m", "0m"),
         (NO_POD, "for", "5m", "15m"),
         (NO_POD, "annotations", "#migrationpodnotcreated", "#migrationfailed"),
+        *((alert, "expr", 'namespace="avion", ', "") for alert in MAINTENANCE),
+        *((alert, "expr", "-cron-", "-") for alert in MAINTENANCE),
+        *((alert, "labels", "warning", "critical") for alert in MAINTENANCE),
+        (CRON_FAILED, "expr", 'condition="true"', 'condition="false"'),
+        (CRON_FAILED, "expr", "unless on (", "and on ("),
+        (CRON_FAILED, "expr", "< on (", "> on ("),
+        (CRON_FAILED, "expr", "on (cluster, namespace, cronjob) group_left", "on (namespace, cronjob) group_left"),
+        (CRON_FAILED, "expr", "< on (cluster, namespace, cronjob)", "< on (cluster, namespace)"),
+        (CRON_FAILED, "for", "", "2h"),
+        (OVERDUE, "expr", "> 172800", "> 86400"),
+        (OVERDUE, "expr", "> 172800", "> 259200"),
+        (OVERDUE, "expr", "or on (", "and on ("),
+        (OVERDUE, "expr", "max by (cluster, namespace, cronjob) (kube_cronjob_created", "(kube_cronjob_created"),
+        (OVERDUE, "annotations", "#maintenanceoverdue", "#maintenancefailed"),
     ],
 )
 def test_a_wrong_rule_is_found(generated, promtool, tmp_path, alert, part, old, new):
@@ -177,7 +193,7 @@ def test_a_wrong_rule_is_found(generated, promtool, tmp_path, alert, part, old, 
         copy(generated / source, tmp_path / source)
     (file,) = tmp_path.glob("monitoring/*-migration-alerts.yaml")
     document = yaml.safe_load(file.read_text())
-    (rule,) = [rule for rule in document["spec"]["groups"][0]["rules"] if rule["alert"] == alert]
+    (rule,) = [rule for group in document["spec"]["groups"] for rule in group["rules"] if rule["alert"] == alert]
     rule[part] = changed(rule.get(part, ""), old, new)
     file.write_text(yaml.safe_dump(document, sort_keys=False))
     result = promtool(tmp_path)

@@ -17,7 +17,13 @@ from tests.toolchain.command import run
 from tests.toolchain.install import LOCKS, ROOT
 
 NEWEST_KUBERNETES = sorted(kubernetes_validate.utils.all_versions(), key=lambda v: tuple(map(int, v.split("."))))[-5:]
-PLACEHOLDERS = {"${VERSION}": "1.20", "${BUILD_NUMBER}": "0123456789"}
+PLACEHOLDERS = {
+    "${VERSION}": "1.20",
+    "${BUILD_NUMBER}": "0123456789",
+    "${NAME}": "avion-cron-cleanup",
+    "${JOB}": "cleanup",
+    "${SCHEDULE}": "7 3 * * *",
+}
 
 
 def clean(*command: str | Path, folder: Path) -> None:
@@ -64,14 +70,17 @@ def lint_kubernetes(folder: Path) -> None:
 
 
 def lint_pod_security(folder: Path) -> None:
-    for manifest in folder.glob("k8s/**/*-job.yaml"):
-        assert pod_security(rendered(manifest)) == []
+    for kind in ("job", "maintenance"):
+        for manifest in folder.glob(f"k8s/**/*-{kind}.yaml"):
+            assert pod_security(rendered(manifest)) == []
 
 
 def pod_security(text: str) -> list[str]:
     """What kube-apiserver's own evaluator has against the pod of a Job in a namespace that enforces `restricted`."""
-    job = json.dumps(yaml.safe_load(text))
-    result = run(install.kubernetes() / "pod-security", "restricted", cwd=ROOT, feed=job)
+    job = yaml.safe_load(text)
+    if job["kind"] == "CronJob":
+        job = {"apiVersion": job["apiVersion"], "kind": "Job", **job["spec"]["jobTemplate"]}
+    result = run(install.kubernetes() / "pod-security", "restricted", cwd=ROOT, feed=json.dumps(job))
     assert (result.returncode, result.stderr) in {(0, ""), (1, "")}, result.stderr
     return result.stdout.splitlines()
 

@@ -45,7 +45,7 @@ func newRoot(outside terminal.Terminal) *cobra.Command {
 		newCreate(outside), newRecipes(outside), newValidate(outside), newSeed(outside), newReset(outside),
 		newCheck(outside), newLint(outside), newTemplateCheck(outside), newDoctor(outside),
 		newRepair(outside), newMark(outside), newWire(outside),
-		newBackfill(outside), newMaintain(outside), newIndexes(outside), newJob(outside),
+		newBackfill(outside), newMaintain(outside), newIndexes(outside), newJob(outside), newCronJobs(outside),
 	)
 	return root
 }

@@ -30,6 +30,15 @@ const (
 	Partitions Kind = "partitions"
 )
 
+// Schedule is how often a job is run.
+type Schedule string
+
+// The schedules.
+const (
+	Hourly Schedule = "hourly"
+	Daily  Schedule = "daily"
+)
+
 // Job is one file.
 type Job struct {
 	Name string
@@ -45,6 +54,8 @@ type Job struct {
 	// Retain is how long rows are kept; a job that deletes may have a statement that decides instead.
 	Retain  time.Duration
 	retains bool
+	// Schedule is how often a cluster runs the job.
+	Schedule Schedule
 	// Holds is a table with the ranges of time that have to be kept, or empty.
 	Holds string
 }
@@ -88,6 +99,7 @@ func parse(file jobfile.File) (Job, error) {
 	if job.Kind != Delete && job.Kind != Partitions {
 		return Job{}, fmt.Errorf("'-- maintenance:' says kind=%s: write kind=delete or kind=partitions", job.Kind)
 	}
+	job.Schedule = map[Kind]Schedule{Delete: Hourly, Partitions: Daily}[job.Kind]
 	if err := file.Settings(job.set); err != nil {
 		return Job{}, err
 	}
@@ -103,6 +115,10 @@ func (j *Job) set(name, value string) (err error) {
 	case name == "retain":
 		j.retains = true
 		j.Retain, err = parseAge(value)
+	case name == "schedule":
+		if j.Schedule = Schedule(value); j.Schedule != Hourly && j.Schedule != Daily {
+			return errors.New("it is hourly or daily")
+		}
 	case j.Kind == Delete:
 		return j.setRows(name, value)
 	default:
@@ -125,7 +141,7 @@ func (j *Job) setRows(name, value string) (err error) {
 		}
 	default:
 		if !backfill.Knows(name) {
-			return errors.New("with kind=delete it knows retain, max_time, max_rows, " + backfill.Settings)
+			return errors.New("with kind=delete it knows retain, schedule, max_time, max_rows, " + backfill.Settings)
 		}
 		return j.Rows.Set(name, value)
 	}
@@ -159,7 +175,7 @@ func (j *Job) setPartitions(name, value string) (err error) {
 			return fmt.Errorf("it is a number from 1 to %d", mostAhead)
 		}
 	default:
-		return errors.New("with kind=partitions it knows table, column, every, ahead, retain and holds")
+		return errors.New("with kind=partitions it knows table, column, every, ahead, retain, holds and schedule")
 	}
 	return nil
 }

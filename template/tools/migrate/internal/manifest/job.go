@@ -4,9 +4,11 @@ package manifest
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -25,23 +27,31 @@ type Job struct {
 
 // Read finds the file of the Job in a service's folder.
 func Read(folder string) (Job, error) {
+	path, text, err := read(folder, pattern, "migration Job")
+	if path == "" && err == nil {
+		err = failure.Refused("no %s in this folder: run from the service's own folder; the image does not hold the file", pattern)
+	}
+	return Job{Path: path, text: text}, err
+}
+
+// read finds the one file of a pattern; there may be none.
+func read(folder, pattern, what string) (path, text string, err error) {
 	found, _ := filepath.Glob(filepath.Join(folder, pattern))
 	switch len(found) {
 	case 0:
-		return Job{}, failure.Refused("no %s in this folder: run from the service's own folder; the image does not hold the file",
-			pattern)
+		return "", "", nil
 	case 1:
 	default:
-		return Job{}, failure.Refused("%s are several files, but a service has one migration Job: remove all but one",
-			strings.Join(found, " and "))
+		return "", "", failure.Refused("%s are several files, but a service has one %s: remove all but one",
+			strings.Join(found, " and "), what)
 	}
 	content, err := os.ReadFile(found[0])
 	if err != nil {
 		var problem *fs.PathError
 		_ = errors.As(err, &problem)
-		return Job{}, failure.Refused("%s cannot be read (%s): make it a readable file", found[0], problem.Err)
+		return "", "", failure.Refused("%s cannot be read (%s): make it a readable file", found[0], problem.Err)
 	}
-	return Job{Path: found[0], text: string(content)}, nil
+	return found[0], string(content), nil
 }
 
 var (
@@ -52,9 +62,24 @@ var (
 
 // Render returns the Job of a release, ready for `kubectl create`.
 func (j Job) Render(release Release) (string, error) {
-	if err := j.check(); err != nil {
+	known := map[string]string{"${VERSION}": release.Version, "${BUILD_NUMBER}": release.BuildNumber}
+	used, err := j.check(known)
+	if err != nil {
 		return "", err
 	}
+	if !used["${BUILD_NUMBER}"] {
+		return "", failure.Refused(`%s holds no "${BUILD_NUMBER}", so that a second Job would have the name of the first: `+
+			`end metadata.name with it`, j.Path)
+	}
+	text, err := j.fill(release, known)
+	if err != nil {
+		return "", err
+	}
+	return text, j.checkName(text)
+}
+
+// fill puts values in the place of placeholders.
+func (j Job) fill(release Release, known map[string]string) (string, error) {
 	text := j.text
 	if release.Digest != "" {
 		if !image.MatchString(text) {
@@ -63,36 +88,34 @@ func (j Job) Render(release Release) (string, error) {
 		}
 		text = image.ReplaceAllString(text, "$1:$${VERSION}@"+release.Digest+`"`)
 	}
-	text = strings.NewReplacer("${VERSION}", release.Version, "${BUILD_NUMBER}", release.BuildNumber).Replace(text)
-	return text, j.checkName(text)
+	for placeholder, value := range known {
+		text = strings.ReplaceAll(text, placeholder, value)
+	}
+	return text, nil
 }
 
 // check looks for what would go wrong without anybody seeing it: a placeholder that nothing replaces, and one that
-// YAML would read as a number or a truth value once it is replaced.
-func (j Job) check() error {
+// YAML would read as a number or a truth value once it is replaced. It tells which placeholders are there.
+func (j Job) check(known map[string]string) (used map[string]bool, err error) {
 	document, err := j.parse(j.text)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	used := false
+	used = map[string]bool{}
 	for _, scalar := range scalars(document) {
 		for _, name := range placeholder.FindAllString(scalar.Value, -1) {
-			if name != "${VERSION}" && name != "${BUILD_NUMBER}" {
-				return failure.Refused("%s line %d: nothing replaces %s: write the value itself, or ${VERSION} or ${BUILD_NUMBER}",
-					j.Path, scalar.Line, name)
+			if _, replaced := known[name]; !replaced {
+				return nil, failure.Refused("%s line %d: nothing replaces %s: write the value itself, or %s",
+					j.Path, scalar.Line, name, strings.Join(slices.Sorted(maps.Keys(known)), " or "))
 			}
 			if scalar.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) == 0 {
-				return failure.Refused(`%s line %d: %s stands without quotes, so that YAML would read 1.20 as the number 1.2: `+
+				return nil, failure.Refused(`%s line %d: %s stands without quotes, so that YAML would read 1.20 as the number 1.2: `+
 					`write "%s"`, j.Path, scalar.Line, name, scalar.Value)
 			}
-			used = used || name == "${BUILD_NUMBER}"
+			used[name] = true
 		}
 	}
-	if !used {
-		return failure.Refused(`%s holds no "${BUILD_NUMBER}", so that a second Job would have the name of the first: `+
-			`end metadata.name with it`, j.Path)
-	}
-	return nil
+	return used, nil
 }
 
 // checkName refuses a Job whose pods could not carry its name as a label.

@@ -31,6 +31,16 @@ var (
 
 // NewRelease checks the values; version may end in the digest of its image, as in 1.2.3@sha256:….
 func NewRelease(version, buildNumber string) (Release, error) {
+	release, err := NewVersion(version)
+	if err != nil {
+		return Release{}, err
+	}
+	release.BuildNumber = buildNumber
+	return release, checkBuildNumber(buildNumber)
+}
+
+// NewVersion checks a version, for what is not made anew by every run of the pipeline.
+func NewVersion(version string) (Release, error) {
 	tag, pin, pinned := strings.Cut(version, "@")
 	if err := checkVersion(tag); err != nil {
 		return Release{}, err
@@ -39,10 +49,7 @@ func NewRelease(version, buildNumber string) (Release, error) {
 		return Release{}, failure.Refused("VERSION ends in %q, but a digest is sha256: and 64 digits from 0 to f: "+
 			"copy what the registry answered to the push", "@"+pin)
 	}
-	if err := checkBuildNumber(buildNumber); err != nil {
-		return Release{}, err
-	}
-	return Release{Version: tag, Digest: pin, BuildNumber: buildNumber}, nil
+	return Release{Version: tag, Digest: pin}, nil
 }
 
 // checkVersion holds a version to the rules of a label, which are stricter than those of an image's tag.
