@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +9,11 @@ import (
 
 	"migrate/internal/failure"
 )
+
+// othersNames mean something to make, to the engine or to the shell already.
+var othersNames = []string{"RECIPE", "STEP", "NAME", "BLOCK", "BASE", "JOB", "VERSION", "CONFIRM", "ENVIRONMENT", "GO", "SHELL", "PATH", "HOME", "USER", "LANG"}
+
+var ownName = regexp.MustCompile(`^[A-Z]+(_[A-Z]+)*$`)
 
 func TestTheCatalogIsSound(t *testing.T) {
 	catalog, err := Catalog()
@@ -35,7 +41,7 @@ func TestTheCatalogIsSound(t *testing.T) {
 			}
 		}
 		for _, variable := range recipe.Variables {
-			if rules[variable.Kind] == "" || variable.Meaning == "" || variable.Example == "" || !taken[variable.Name] {
+			if !ownName.MatchString(variable.Name) || slices.Contains(othersNames, variable.Name) || rules[variable.Kind] == "" || variable.Meaning == "" || variable.Example == "" || !taken[variable.Name] {
 				t.Errorf("%s: %+v", recipe.Name, variable)
 			}
 		}
