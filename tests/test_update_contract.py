@@ -7,6 +7,7 @@ promise is also broken on purpose, so that it is known to notice.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -362,6 +363,33 @@ def test_ticks_of_people_survive_added_reworded_and_retired_items(made_by, copie
     assert after.count("\n- [ ] ") == 2
     assert after.count("<!-- own-makefile -->") == 1
     assert "Reworded: " in after
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_ticks_made_under_the_first_release_conflict_once_and_none_is_lost(made_by, copier, git, language):
+    """There, items had no lines of their own yet. Who has resolved it once is not asked again."""
+    service = made_by("v0.1.0", {"docs_language": language, "created_on": "2019-12-31"})
+    setup = service / "docs/migration-setup.md"
+    setup.write_text(setup.read_text().replace("\n- [ ] ", "\n- [x] "))
+    ticked = [line for line in setup.read_text().splitlines() if line.startswith("- [x] ")]
+    assert len(ticked) > 10
+    commit(git, service, "Tick everything")
+    copier("update", "--skip-answered", "--defaults", f"--vcs-ref={HEAD}", cwd=service)
+    both = setup.read_text()
+    assert {line.split("\t")[1] for line in git("ls-files", "--unmerged", cwd=service).splitlines()} == {
+        "docs/migration-setup.md"
+    }
+    assert "<<<<<<< " in both
+    assert [line for line in ticked if line not in both.splitlines()] == []
+
+    theirs = re.sub(r"^<<<<<<< .*?^=======$\n(.*?)^>>>>>>> .*?\n", r"\1", both, flags=re.MULTILINE | re.DOTALL)
+    setup.write_text(theirs.replace("\n- [ ] ", "\n- [x] "))
+    commit(git, service, "Resolve it")
+    copier("update", "--skip-answered", "--defaults", f"--vcs-ref={NEXT}", cwd=service)
+    assert git("ls-files", "--unmerged", cwd=service) == ""
+    assert "Reworded: " in setup.read_text()
+    # Those that the next release adds.
+    assert setup.read_text().count("\n- [ ] ") == 2
 
 
 def test_items_that_are_retired_are_not_for_new_services(released, tmp_path):
