@@ -6,6 +6,7 @@ from pathlib import Path
 from reference import facts
 from reference.markdown import code, table
 from reference.markdown import page as write
+from reference.targets import makefiles
 
 _INTRODUCTION = """\
 Where one is set in several places, the command line of make wins over the environment, and the environment over `.env`.
@@ -24,7 +25,7 @@ _READ = {
     r'settings\.(?:Get|Lookup|Seconds|Boolean)\("([A-Z_]+)"': True,
     r'settings\.Typed\("([A-Z_]+)"\)': False,
     r'os\.Getenv\("([A-Z_]+)"\)': False,
-    r'\bsecret\(settings, "([A-Z_]+)"\)': True,
+    r'\b[Ss]ecret\(settings, "([A-Z_]+)"\)': True,
     r'^\t"(PG[A-Z]+)":\s+"\w+",$': True,
 }
 _SECONDS = r'settings\.Seconds\("([A-Z_]+)", (\S.*?), (\d+), (\d+)\)'
@@ -75,13 +76,13 @@ def _variables(root: Path, engine: str) -> dict[str, bool]:
     for pattern, dotenv in _READ.items():
         for name in re.findall(pattern, engine, re.MULTILINE):
             found[name] = found.get(name, False) or dotenv
-            if "secret" in pattern:
+            if "ecret" in pattern:
                 found[f"{name}_FILE"] = True
-    targets = (root / "template/migrations.mk").read_text()
-    typed = targets.partition("$(foreach name,")[2].partition("$(if $(filter command")[0]
-    # Not what stands inside a function of make: those names are make's own.
-    for name in re.findall(r"(?:^|(?<=[\s,]))[A-Z][A-Z_]+(?= |,\\$)", typed, re.MULTILINE):
-        found.setdefault(name, False)
+    for targets in makefiles(root):
+        typed = targets.partition("$(foreach name,")[2].partition("$(if $(filter command")[0]
+        # Not what stands inside a function of make: those names are make's own.
+        for name in re.findall(r"(?:^|(?<=[\s,]))[A-Z][A-Z_]+(?= |,\\$)", typed, re.MULTILINE):
+            found.setdefault(name, False)
     for name in re.findall(r"\$\{([A-Z]+):-", (root / "template/tools/migrate/build.sh").read_text()):
         found[name] = False
     return found
