@@ -41,7 +41,7 @@ func TestEveryCommandNeedsAProject(t *testing.T) {
 }
 
 func TestTheCommandsAreTheContract(t *testing.T) {
-	want := []string{"backfill", "check", "create", "doctor", "down", "indexes", "job", "lint", "maintain", "mark", "ping", "plan", "recipes", "redo", "repair", "reset", "seed", "status", "template-check", "to", "up", "validate", "version", "wire"}
+	want := []string{"backfill", "check", "create", "cronjobs", "doctor", "down", "indexes", "job", "lint", "maintain", "mark", "ping", "plan", "recipes", "redo", "repair", "reset", "seed", "status", "template-check", "to", "up", "validate", "version", "wire"}
 	if got := commands(); !slices.Equal(got, want) {
 		t.Error(got)
 	}
