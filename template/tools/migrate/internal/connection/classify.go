@@ -72,7 +72,7 @@ func (t Target) explain(err error, waited time.Duration) error {
 		return failure.Unreachable("no TLS with %s that meets sslmode %s (%s): "+
 			"correct the server's certificate, DB_HOST or DB_SSL_ROOT_CERT", t.Address(), t.SSLMode, t.reason(err))
 	case errors.Is(err, context.Canceled):
-		return failure.Unreachable("interrupted before %s answered", t.Address())
+		return failure.Unreachable("interrupted before %s answered: run again", t.Address())
 	default:
 		return failure.Unreachable("%s did not accept a connection within %s (%s): "+
 			"start the database, correct DB_HOST and DB_PORT, or raise MIGRATION_CONNECT_TIMEOUT",
