@@ -412,10 +412,17 @@ def test_point_of_no_return_is_refused_where_data_counts(migrating):
     assert migrating.to(before, ENVIRONMENT="test").returncode == 0
 
 
-def test_queries_of_the_documents_run(migrating):
-    assert migrating.to("00001").returncode == 0
-    texts = read(migrating.folder)
-    queries = [sql for text in texts.values() for sql in fences(text, "sql") if sql.startswith("SELECT")]
-    assert len(queries) == 4
+def test_queries_of_the_documents_run(service, run, database):
+    folder = service()
+    texts = read(folder)
+    for number, recipe in enumerate(["session_cleanup", "password_rehash"], 2):
+        shutil.copy(ROOT / f"tests/recipes/{recipe}.sql", folder / f"migrations/{number:05}_{recipe}.sql")
+    commands = "\n".join(fences(texts[SETUP], "bash"))
+    for recipe in ("session_cleanup", "password_rehash", "audit_retention"):
+        for command in re.findall(rf"^make migrate-create RECIPE={recipe} .*$", commands, re.MULTILINE):
+            assert run(*command.split(), cwd=folder).returncode == 0
+    assert run("tools/migrate/bin/migrate", "up", cwd=folder, env=database).returncode == 0
+    queries = [sql for text in texts.values() for sql in fences(text, "sql") if re.match("SELECT|INSERT", sql)]
+    assert len(queries) == 9
     for query in queries:
-        migrating.database.query(query)
+        database.query(query)
