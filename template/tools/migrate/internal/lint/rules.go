@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"migrate/internal/locks"
 	"migrate/internal/migration"
@@ -29,28 +30,33 @@ var ownRules = []string{
 
 const name = `(?:"(?:[^"]|"")+"|[\p{L}_][\p{L}\p{N}_$]*)`
 
+// later reads an expression when it is needed first: a run that lints nothing does not wait for it.
+func later(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
+}
+
 // They read statements in the form of Plain.
 var (
-	rewrites    = regexp.MustCompile(`(?i)^(?:VACUUM|CLUSTER)\b`)
-	rewritesAll = regexp.MustCompile(`(?i)^(?:CLUSTER|VACUUM FULL|VACUUM \([^)]*\bFULL\b[^)]*\))(?: VERBOSE| ANALYZE| FREEZE| \([^)]*\))*$`)
-	refreshes   = regexp.MustCompile(`(?i)^REFRESH\b`)
-	alters      = regexp.MustCompile(`(?i)^ALTER TABLE\b`)
-	changes     = regexp.MustCompile(`(?i)^(?:UPDATE|DELETE)\b`)
-	copies      = regexp.MustCompile(`(?i)^(?:MERGE\b|INSERT\b.*\bSELECT\b)`)
-	where       = regexp.MustCompile(`(?i)\bWHERE\b`)
-	parentheses = regexp.MustCompile(`\([^()]*\)`)
+	rewrites    = later(`(?i)^(?:VACUUM|CLUSTER)\b`)
+	rewritesAll = later(`(?i)^(?:CLUSTER|VACUUM FULL|VACUUM \([^)]*\bFULL\b[^)]*\))(?: VERBOSE| ANALYZE| FREEZE| \([^)]*\))*$`)
+	refreshes   = later(`(?i)^REFRESH\b`)
+	alters      = later(`(?i)^ALTER TABLE\b`)
+	changes     = later(`(?i)^(?:UPDATE|DELETE)\b`)
+	copies      = later(`(?i)^(?:MERGE\b|INSERT\b.*\bSELECT\b)`)
+	where       = later(`(?i)\bWHERE\b`)
+	parentheses = later(`\([^()]*\)`)
 
-	columns     = regexp.MustCompile(`(?i)^(?:CREATE|ALTER) (?:\w+ )*?TABLE\b`)
-	columnBegin = regexp.MustCompile(`(?i)\b(?:ADD|ALTER) (?:COLUMN )?(?:IF NOT EXISTS )?`)
-	ofMoney     = regexp.MustCompile(`(?i)[(,] ?` + name + ` (?:(?:SET DATA )?TYPE )?money\b`)
-	ofJSON      = regexp.MustCompile(`(?i)[(,] ?` + name + ` (?:(?:SET DATA )?TYPE )?json\b`)
+	columns     = later(`(?i)^(?:CREATE|ALTER) (?:\w+ )*?TABLE\b`)
+	columnBegin = later(`(?i)\b(?:ADD|ALTER) (?:COLUMN )?(?:IF NOT EXISTS )?`)
+	ofMoney     = later(`(?i)[(,] ?` + name + ` (?:(?:SET DATA )?TYPE )?money\b`)
+	ofJSON      = later(`(?i)[(,] ?` + name + ` (?:(?:SET DATA )?TYPE )?json\b`)
 )
 
 // These read them as they are written, with their strings.
 var (
-	newType  = regexp.MustCompile(`(?is)^CREATE\s+TYPE\s+(` + name + `(?:\s*\.\s*` + name + `)?)`)
-	newValue = regexp.MustCompile(`(?is)^ALTER\s+TYPE\s+(` + name + `(?:\s*\.\s*` + name + `)?)\s+ADD\s+VALUE\s+(?:IF\s+NOT\s+EXISTS\s+)?('(?:[^']|'')*')`)
-	typeOnly = regexp.MustCompile(`(?i)^ALTER\s+TYPE\b`)
+	newType  = later(`(?is)^CREATE\s+TYPE\s+(` + name + `(?:\s*\.\s*` + name + `)?)`)
+	newValue = later(`(?is)^ALTER\s+TYPE\s+(` + name + `(?:\s*\.\s*` + name + `)?)\s+ADD\s+VALUE\s+(?:IF\s+NOT\s+EXISTS\s+)?('(?:[^']|'')*')`)
+	typeOnly = later(`(?i)^ALTER\s+TYPE\b`)
 )
 
 // reader goes through the statements of a migration from top to bottom.
@@ -84,22 +90,22 @@ func (r *reader) read(single migration.Statement) {
 	taken := locks.Expect(text, r.created).Locks
 	blocks := len(taken) > 0 && taken[0].Mode == locks.AccessExclusive
 	switch {
-	case rewrites.MatchString(text) && blocks, rewritesAll.MatchString(text):
+	case rewrites().MatchString(text) && blocks, rewritesAll().MatchString(text):
 		r.warn(single, tableRewrite, "Nobody can read or write the table while it is written anew.",
 			"Run VACUUM without FULL, or pg_repack outside of the migrations.")
-	case refreshes.MatchString(text) && blocks:
+	case refreshes().MatchString(text) && blocks:
 		r.warn(single, concurrentRefresh, "Nobody can read the view until it is filled.",
 			"Give it a unique index, and use REFRESH MATERIALIZED VIEW CONCURRENTLY.")
-	case changes.MatchString(text) && len(taken) > 0 && !where.MatchString(withoutParentheses(text)):
+	case changes().MatchString(text) && len(taken) > 0 && !where().MatchString(withoutParentheses(text)):
 		r.warn(single, requireWhere, "Every row of the table stays locked until all of them are changed.",
 			"Work in batches: make it a job for make migrate-backfill.")
 	}
-	if columns.MatchString(text) {
-		each := columnBegin.ReplaceAllString(text, ", ")
-		if ofMoney.MatchString(each) {
+	if columns().MatchString(text) {
+		each := columnBegin().ReplaceAllString(text, ", ")
+		if ofMoney().MatchString(each) {
 			r.warn(single, moneyField, "What a value of money means depends on lc_monetary.", "Use numeric.")
 		}
-		if ofJSON.MatchString(each) {
+		if ofJSON().MatchString(each) {
 			r.warn(single, preferJSONB, "Values of json can be neither compared nor indexed.", "Use jsonb.")
 		}
 	}
@@ -116,9 +122,9 @@ func (r *reader) readTogether(single migration.Statement, text string, ofOthers 
 	}
 	r.readEnum(single)
 	switch {
-	case alters.MatchString(text):
+	case alters().MatchString(text):
 		r.readAlter(single, text)
-	case changes.MatchString(text) && ofOthers, copies.MatchString(withoutParentheses(text)):
+	case changes().MatchString(text) && ofOthers, copies().MatchString(withoutParentheses(text)):
 		if r.altered != "" {
 			r.warn(single, dataApart, fmt.Sprintf("The table of line %d stays locked until all rows are done.", r.alteredAt),
 				"Change rows in a file of their own.")
@@ -130,14 +136,14 @@ func (r *reader) readTogether(single migration.Statement, text string, ofOthers 
 }
 
 func (r *reader) readEnum(single migration.Statement) {
-	if parts := newType.FindStringSubmatch(single.Text); parts != nil {
+	if parts := newType().FindStringSubmatch(single.Text); parts != nil {
 		r.created[locks.Name(parts[1])] = true
 	}
-	if parts := newValue.FindStringSubmatch(single.Text); parts != nil && !r.created[locks.Name(parts[1])] {
+	if parts := newValue().FindStringSubmatch(single.Text); parts != nil && !r.created[locks.Name(parts[1])] {
 		r.values = append(r.values, parts[2])
 	}
 	for _, value := range r.values {
-		if strings.Contains(single.Text, value) && !typeOnly.MatchString(single.Text) {
+		if strings.Contains(single.Text, value) && !typeOnly().MatchString(single.Text) {
 			r.report(single, "error", valueApart, "PostgreSQL refuses "+value+" in the transaction that adds it to its type.",
 				"Add it in a file of its own.")
 		}
@@ -176,7 +182,7 @@ func (r *reader) report(single migration.Statement, level, rule, message, help s
 	}
 }
 
-var ignores = regexp.MustCompile(`^\s*--\s*squawk-ignore(-file)?\s+([a-z, -]+)`)
+var ignores = later(`^\s*--\s*squawk-ignore(-file)?\s+([a-z, -]+)`)
 
 // ignored looks for a rule in the comments above a line, and in those for the whole file.
 func ignored(content string, statement int, rule string) bool {
@@ -185,7 +191,7 @@ func ignored(content string, statement int, rule string) bool {
 		if number+1 < statement && !strings.HasPrefix(strings.TrimSpace(line), "--") {
 			above = false
 		}
-		parts := ignores.FindStringSubmatch(line)
+		parts := ignores().FindStringSubmatch(line)
 		if parts == nil || !slices.Contains(strings.FieldsFunc(parts[2], func(r rune) bool { return r == ',' || r == ' ' }), rule) {
 			continue
 		}
@@ -198,8 +204,8 @@ func ignored(content string, statement int, rule string) bool {
 }
 
 func withoutParentheses(text string) string {
-	for parentheses.MatchString(text) {
-		text = parentheses.ReplaceAllString(text, "")
+	for parentheses().MatchString(text) {
+		text = parentheses().ReplaceAllString(text, "")
 	}
 	return text
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // repeatable are the statements that do no harm when they run a second time, because a first attempt failed after them.
-var repeatable = []*regexp.Regexp{
+var repeatable = []form{
 	pattern(`CREATE .*?\bIF NOT EXISTS\b`),
 	pattern(`CREATE OR REPLACE\b`),
 	pattern(`DROP .*?\bIF EXISTS\b`),
@@ -25,7 +25,7 @@ var repeatable = []*regexp.Regexp{
 }
 
 // repeatableActions are the same of what one ALTER TABLE does; it may do several things.
-var repeatableActions = []*regexp.Regexp{
+var repeatableActions = []form{
 	pattern(`ADD (?:COLUMN )?IF NOT EXISTS\b`),
 	pattern(`DROP (?:COLUMN |CONSTRAINT )?IF EXISTS\b`),
 	pattern(`VALIDATE CONSTRAINT\b`),
@@ -96,8 +96,8 @@ func (e earlier) allows(text string) bool {
 	if parts := createdOnTable.FindStringSubmatch(text); parts != nil {
 		return e[object(parts[1], parts[3], parts[2])]
 	}
-	for _, form := range []*regexp.Regexp{created, droppedRoutine} {
-		if parts := form.FindStringSubmatch(text); parts != nil {
+	for _, each := range []form{created, droppedRoutine} {
+		if parts := each.FindStringSubmatch(text); parts != nil {
 			return e[object(parts[1], parts[2])]
 		}
 	}
@@ -144,8 +144,8 @@ func object(kind string, names ...string) string {
 	return key
 }
 
-func isRepeatable(text string, forms []*regexp.Regexp) bool {
-	return slices.ContainsFunc(forms, func(form *regexp.Regexp) bool { return form.MatchString(text) })
+func isRepeatable(text string, forms []form) bool {
+	return slices.ContainsFunc(forms, func(each form) bool { return each.MatchString(text) })
 }
 
 var anyName = regexp.MustCompile(name)
@@ -179,7 +179,7 @@ func (d Directory) checkNoTransaction(m Migration, statements []Statement) error
 }
 
 // Concurrent statements wait for other sessions without making anybody wait behind them.
-var concurrent = []*regexp.Regexp{
+var concurrent = []form{
 	anyConcurrentIndex,
 	pattern(`DROP INDEX CONCURRENTLY\b`),
 	pattern(`REINDEX (?:\([^)]*\) )?(?:INDEX|TABLE|SCHEMA|DATABASE|SYSTEM) CONCURRENTLY\b`),
@@ -197,8 +197,8 @@ func WaitsForOthersOnly(statements []Statement) bool {
 }
 
 func isConcurrent(text string) bool {
-	for _, form := range concurrent {
-		if form.MatchString(text) {
+	for _, each := range concurrent {
+		if each.MatchString(text) {
 			return true
 		}
 	}

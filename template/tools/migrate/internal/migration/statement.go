@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -165,9 +166,20 @@ const (
 	qualified = `((?:` + name + `\s*\.\s*)?` + name + `)`
 )
 
-func pattern(text string) *regexp.Regexp {
-	return regexp.MustCompile(`(?is)^` + strings.ReplaceAll(text, " ", `\s+`))
+// form is how the statements of a kind are written. It is read when it is needed first: most runs look at none so closely.
+type form struct{ read func() *regexp.Regexp }
+
+func pattern(text string) form {
+	return form{sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?is)^` + strings.ReplaceAll(text, " ", `\s+`))
+	})}
 }
+
+// MatchString tells whether a statement is written so.
+func (f form) MatchString(text string) bool { return f.read().MatchString(text) }
+
+// FindStringSubmatch are the names in a statement that is written so.
+func (f form) FindStringSubmatch(text string) []string { return f.read().FindStringSubmatch(text) }
 
 var (
 	// A function's body may be statements instead of a string.
