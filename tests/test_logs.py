@@ -33,4 +33,4 @@ def test_unknown_format_is_refused_in_words(run, service, database):
     folder = service("avion-auth")
     result = run(folder / ENGINE, "status", cwd=folder, env={**database, "LOG_FORMAT": "xml"})
     assert result.returncode == 1
-    assert result.stderr == 'migrate: LOG_FORMAT is "xml": it is text or json\n'
+    assert result.stderr == 'migrate: LOG_FORMAT is "xml": write text or json\n'

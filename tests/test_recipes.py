@@ -167,8 +167,8 @@ def test_what_is_typed_after_make_arrives_unharmed(catalog, run):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["RECIPE=nope"], f'RECIPE is "nope": it is one of {", ".join(RECIPES)}'),
-        (["RECIPE=concurrent_index", "STEP=nope"], 'STEP is "nope": of concurrent_index it is one of create, replace'),
+        (["RECIPE=nope"], f'RECIPE is "nope": use one of {", ".join(RECIPES)}'),
+        (["RECIPE=concurrent_index", "STEP=nope"], 'STEP is "nope": use one of the steps of concurrent_index (create, replace)'),
         (["STEP=create"], "there is no RECIPE"),
         (
             ["RECIPE=concurrent_index", "TABLE=posts", "COLUMNS=id", "UNIQE=yes", "ENVIRONMENT=test"],

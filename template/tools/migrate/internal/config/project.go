@@ -86,7 +86,7 @@ func ReadProject(folder string) (Project, error) {
 			ProjectFile, ProjectFile)
 	}
 	if err != nil {
-		return Project{}, failure.Refused("%s cannot be read (%s): make it a readable file", ProjectFile, reason(err))
+		return Project{}, failure.Refused("%s cannot be read (%s): correct its permissions", ProjectFile, reason(err))
 	}
 	return ParseProject(content)
 }
@@ -112,7 +112,7 @@ func ParseProject(content []byte) (Project, error) {
 		rules:      map[environment.Environment]environment.Rules{},
 	}
 	if read.Driver != "postgres" && read.Driver != "pgx" {
-		return Project{}, failure.Refused("%s: driver is %q: the engine knows postgres only", ProjectFile, read.Driver)
+		return Project{}, failure.Refused("%s: driver is %q: the engine knows postgres only: write postgres", ProjectFile, read.Driver)
 	}
 	switch read.OutOfOrder {
 	case "", "refuse":
@@ -122,7 +122,7 @@ func ParseProject(content []byte) (Project, error) {
 		return Project{}, failure.Refused("%s: out_of_order is %q: write allow or refuse", ProjectFile, read.OutOfOrder)
 	}
 	if read.Lock != SessionLock && read.Lock != TableLock {
-		return Project{}, failure.Refused("%s: lock is %q: it is session, or table where the way leads through PgBouncer "+
+		return Project{}, failure.Refused("%s: lock is %q: write session, or table where the way leads through PgBouncer "+
 			"in transaction mode", ProjectFile, read.Lock)
 	}
 	if err := project.checkStreams(); err != nil {
@@ -152,7 +152,7 @@ func (p Project) checkStreams() error {
 				"at most 63 characters each", ProjectFile, each.prefix, each.Table)
 		}
 		if each.Naming != migration.Sequence && each.Naming != migration.AsGoose {
-			return failure.Refused("%s: %snaming is %q: it is sequence, or goose where databases have applied files under other names",
+			return failure.Refused("%s: %snaming is %q: write sequence, or goose where databases have applied files under other names",
 				ProjectFile, each.prefix, each.Naming)
 		}
 		if each.Dir == "" {
@@ -164,11 +164,11 @@ func (p Project) checkStreams() error {
 			"PostgreSQL's names may be: shorten it", ProjectFile, p.Migrations.Table, longestName)
 	}
 	if p.Migrations.Table == p.Seed.Table {
-		return failure.Refused("%s: table and seed.table are both %q: each needs a table of its own, "+
+		return failure.Refused("%s: table and seed.table are both %q: give each a table of its own, "+
 			"or seeds and migrations hide each other", ProjectFile, p.Seed.Table)
 	}
 	if filepath.Clean(p.Migrations.Dir) == filepath.Clean(p.Seed.Dir) {
-		return failure.Refused("%s: dir and seed.dir are both %q: seeds need a folder of their own", ProjectFile, p.Seed.Dir)
+		return failure.Refused("%s: dir and seed.dir are both %q: give the seeds a folder of their own", ProjectFile, p.Seed.Dir)
 	}
 	return nil
 }

@@ -102,7 +102,7 @@ func ReadEnvFile(folder, name string) (map[string]string, bool, error) {
 		return nil, false, nil
 	}
 	if err != nil {
-		return nil, true, failure.Refused("%s cannot be read (%s): make it a readable file, or remove it", name, reason(err))
+		return nil, true, failure.Refused("%s cannot be read (%s): correct its permissions, or remove it", name, reason(err))
 	}
 	values, err := godotenv.UnmarshalBytes(content)
 	if err != nil {

@@ -15,7 +15,7 @@ func (s Settings) Seconds(name string, fallback, lowest, highest int) (time.Dura
 	}
 	seconds, err := strconv.Atoi(setting.Value)
 	if err != nil || seconds < lowest || seconds > highest {
-		return 0, failure.Refused("%s is %q: it is a whole number of seconds from %d to %d",
+		return 0, failure.Refused("%s is %q: write a whole number of seconds from %d to %d",
 			name, setting.Value, lowest, highest)
 	}
 	return time.Duration(seconds) * time.Second, nil
@@ -29,7 +29,7 @@ func (s Settings) Boolean(name string) (bool, error) {
 	}
 	value, err := strconv.ParseBool(setting.Value)
 	if err != nil {
-		return false, failure.Refused("%s is %q: it is true or false", name, setting.Value)
+		return false, failure.Refused("%s is %q: write true or false", name, setting.Value)
 	}
 	return value, nil
 }

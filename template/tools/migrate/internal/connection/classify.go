@@ -90,10 +90,10 @@ func (t Target) explainServer(server *pgconn.PgError) error {
 		return failure.Unreachable("%s has no database %q: create it (in development make migrate-reset does), or correct DB_NAME",
 			t.Address(), t.Database)
 	case "08P01":
-		return failure.Unreachable("%s refused the session's settings (%s): through PgBouncer, write lock: table in %s",
+		return failure.Unreachable("%s refused the session's settings (%s): write lock: table in %s if the way leads through PgBouncer",
 			t.Address(), message, config.ProjectFile)
 	case "42704":
-		return failure.Unreachable("%s refused the session's settings (%s): the engine needs PostgreSQL 14 or newer",
+		return failure.Unreachable("%s refused the session's settings (%s): the engine needs PostgreSQL 14 or newer: use such a server",
 			t.Address(), message)
 	default:
 		return failure.Unreachable("%s refused a session on database %q (%s, SQLSTATE %s): "+

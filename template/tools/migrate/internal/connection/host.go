@@ -10,8 +10,8 @@ import (
 
 func parseHost(name string) (environment.Host, error) {
 	if strings.Contains(name, ",") {
-		return environment.Host{}, failure.Refused("the database host is %q: a migration runs on exactly one server, "+
-			"so name one host", name)
+		return environment.Host{}, failure.Refused("the database host is %q: a migration runs on exactly one server: "+
+			"name one host", name)
 	}
 	if strings.HasPrefix(name, "/") || strings.HasPrefix(name, "@") {
 		return environment.Host{Name: name, Local: true, Socket: true}, nil

@@ -29,14 +29,13 @@ func parseURL(setting config.Setting) (fields, error) {
 	}
 	parsed, err := url.Parse(setting.Value)
 	if err != nil || parsed.Fragment != "" || strings.Contains(parsed.EscapedPath(), "@") || strings.Contains(parsed.RawQuery, "@") {
-		return fields{}, failure.Refused("%s cannot be read as an address: special characters in the user or the password "+
-			"must be percent-encoded (@ is %%40, / is %%2F, # is %%23); "+
-			"DB_PASSWORD and DB_PASSWORD_FILE take any character as it is", setting.Name)
+		return fields{}, failure.Refused("%s cannot be read as an address: percent-encode the special characters in the user and "+
+			"the password (@ is %%40, / is %%2F, # is %%23), or use DB_PASSWORD or DB_PASSWORD_FILE, which take any character as it is", setting.Name)
 	}
 	// libpq takes + for itself, not for a space.
 	query, err := url.ParseQuery(strings.ReplaceAll(parsed.RawQuery, "+", "%2B"))
 	if err != nil {
-		return fields{}, failure.Refused("%s: what follows the ? cannot be read: write name=value pairs joined by &, "+
+		return fields{}, failure.Refused("%s: what follows the question mark cannot be read: write name=value pairs joined by &, "+
 			"special characters percent-encoded", setting.Name)
 	}
 	read := fields{
@@ -49,7 +48,7 @@ func parseURL(setting config.Setting) (fields, error) {
 	read.password, _ = parsed.User.Password()
 	for name, values := range query {
 		if !parameterName.MatchString(name) {
-			return fields{}, failure.Refused("%s: what follows the ? holds a parameter without a proper name: "+
+			return fields{}, failure.Refused("%s: what follows the question mark holds a parameter without a proper name: "+
 				"write name=value pairs joined by &", setting.Name)
 		}
 		read.set(name, values[len(values)-1])

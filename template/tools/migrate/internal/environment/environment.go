@@ -46,7 +46,7 @@ func ParseKey(key string) (Environment, error) {
 		return Environment(key), nil
 	}
 	return "", failure.Refused(".goose.yml: environments.%s: "+
-		"the environments are development, test, staging and production", key)
+		"use development, test, staging or production", key)
 }
 
 // Host is the database server as the environment's rules see it.
@@ -117,7 +117,8 @@ func (e Environment) CheckDisposable(operation string) error {
 	if e.Disposable() {
 		return nil
 	}
-	return failure.Refused("%s is not allowed in %s: it runs only where ENVIRONMENT is development or test", operation, e)
+	return failure.Refused("%s is not allowed in %s: it runs only where ENVIRONMENT is development or test: "+
+		"see which database this is (make migrate-ping)", operation, e)
 }
 
 // Disposable tells whether the data may be lost: nobody but its developers uses it.

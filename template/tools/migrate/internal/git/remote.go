@@ -3,12 +3,11 @@ package git
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"time"
-
-	"migrate/internal/failure"
 )
 
 // patience is how long another repository may take to answer: nothing that matters depends on it.
@@ -26,9 +25,9 @@ func (Repository) RemoteTags(ctx context.Context, url string) ([]string, error) 
 	output, err := command.Output()
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return nil, failure.Refused("%s gave no answer within %s", url, patience)
+		return nil, fmt.Errorf("%s gave no answer within %s", url, patience)
 	case err != nil:
-		return nil, failure.Refused("%s cannot be reached", url)
+		return nil, fmt.Errorf("%s cannot be reached", url)
 	}
 	var tags []string
 	for entry := range strings.Lines(string(output)) {

@@ -78,7 +78,7 @@ func (k Kind) Read(migrations, name string) (File, error) {
 	path := k.Path(migrations, name)
 	content, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return File{}, failure.Refused("there is no %s: make %s without JOB lists the jobs", path, k.Target)
+		return File{}, failure.Refused("there is no %s: run make %s without JOB, which lists the jobs", path, k.Target)
 	}
 	if err != nil {
 		return File{}, failure.Refused("%s cannot be read: correct its permissions", path)

@@ -55,7 +55,7 @@ func (s Squawk) Lint(ctx context.Context, source migration.Source) ([]Finding, e
 	}
 	findings, err := s.run(ctx, &source.Up, "--stdin-filepath="+source.Path, transaction)
 	if err != nil {
-		return nil, failure.Refused("squawk failed on %s: %s", source.Path, err)
+		return nil, failure.Refused("squawk failed on %s (%s): remove tools/migrate/bin/squawk and run make migrate-lint, which brings it again", source.Path, err)
 	}
 	return judge(source, findings), nil
 }

@@ -30,11 +30,13 @@ func (s Squawk) Syntax(ctx context.Context, directory migration.Directory) ([]Fi
 	// The service's own .squawk.toml may leave out whole files, and its rules do not matter here.
 	own, err := os.CreateTemp("", "squawk-*.toml")
 	if err != nil {
-		return nil, failure.Refused("no temporary file can be written: %s", err)
+		return nil, failure.Refused("no temporary file can be written (%s): make room for it, or set TMPDIR", err)
 	}
 	own.Close()
 	defer os.Remove(own.Name())
-	failed := func(path string, err error) error { return failure.Refused("squawk failed on %s: %s", path, err) }
+	failed := func(path string, err error) error {
+		return failure.Refused("squawk failed on %s (%s): remove tools/migrate/bin/squawk and run make migrate-lint, which brings it again", path, err)
+	}
 	for _, m := range directory.Migrations {
 		path := filepath.Join(directory.Path, m.File)
 		content, err := os.ReadFile(path)

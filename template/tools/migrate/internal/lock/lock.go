@@ -66,7 +66,7 @@ func (a Advisory) Acquire(ctx context.Context, session *sql.DB) error {
 
 func (a Advisory) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return failure.Refused("interrupted while waiting for the lock of %s: nothing was changed", a.Database)
+		return failure.Refused("interrupted while waiting for the lock of %s: nothing was changed: run again", a.Database)
 	}
 	return failure.Unreachable("the lock of %s could not be asked for (%s): run again", a.Database, err)
 }

@@ -49,7 +49,7 @@ func read(folder, pattern, what string) (path, text string, err error) {
 	if err != nil {
 		var problem *fs.PathError
 		_ = errors.As(err, &problem)
-		return "", "", failure.Refused("%s cannot be read (%s): make it a readable file", found[0], problem.Err)
+		return "", "", failure.Refused("%s cannot be read (%s): correct its permissions", found[0], problem.Err)
 	}
 	return found[0], string(content), nil
 }
@@ -149,7 +149,7 @@ func (j Job) parse(text string) (*yaml.Node, error) {
 }
 
 func (j Job) malformed(err error) error {
-	return failure.Refused("%s is not one YAML document (%s): `kubectl create` gets the Job alone, so keep other objects in files of their own",
+	return failure.Refused("%s is not one YAML document (%s): `kubectl create` gets the Job alone: keep other objects in files of their own",
 		j.Path, strings.Join(strings.Fields(err.Error()), " "))
 }
 

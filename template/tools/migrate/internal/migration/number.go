@@ -23,7 +23,7 @@ func (d Directory) NextVersion(block string) (int64, error) {
 	}
 	first, err := strconv.ParseInt(block, 10, 64)
 	if err != nil || first < blockSize || first > highestVersion && d.naming != AsGoose || first%blockSize != 0 {
-		return 0, failure.Refused("BLOCK is %q: a block begins at a multiple of %d from %d to %d, as in BLOCK=200",
+		return 0, failure.Refused("BLOCK is %q: use a multiple of %d from %d to %d, as in BLOCK=200",
 			block, blockSize, blockSize, highestVersion/blockSize*blockSize)
 	}
 	next := first

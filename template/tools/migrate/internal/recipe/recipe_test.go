@@ -56,7 +56,7 @@ func TestWrongRequestsAreRefusedInOneSentence(t *testing.T) {
 		but          map[string]string
 	}{
 		"UNIQE is no variable":  {names: []string{"TABLE", "UNIQE"}},
-		"it is one of":          {recipe: "nope"},
+		"use one of":            {recipe: "nope"},
 		"STEP is":               {step: "nope"},
 		"TABLE is missing":      {but: map[string]string{"TABLE": ""}},
 		`TABLE is "Posts"`:      {but: map[string]string{"TABLE": "Posts"}},

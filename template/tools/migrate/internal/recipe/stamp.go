@@ -42,14 +42,14 @@ func Render(request Request) (Stamp, error) {
 func renderFrom(catalog []Recipe, request Request) (Stamp, error) {
 	at := slices.IndexFunc(catalog, func(r Recipe) bool { return r.Name == request.Recipe })
 	if at < 0 {
-		return Stamp{}, failure.Refused("RECIPE is %q: it is one of %s (make migrate-recipes says what they do)",
+		return Stamp{}, failure.Refused("RECIPE is %q: use one of %s (make migrate-recipes says what they do)",
 			request.Recipe, namesOf(catalog, func(r Recipe) string { return r.Name }))
 	}
 	found := catalog[at]
 	step := cmp.Or(request.Step, found.Steps[0].Name)
 	at = slices.IndexFunc(found.Steps, func(s Step) bool { return s.Name == step })
 	if at < 0 {
-		return Stamp{}, failure.Refused("STEP is %q: of %s it is one of %s",
+		return Stamp{}, failure.Refused("STEP is %q: use one of the steps of %s (%s)",
 			step, found.Name, namesOf(found.Steps, func(s Step) string { return s.Name }))
 	}
 	for _, name := range request.Names {

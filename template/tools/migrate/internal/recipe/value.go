@@ -124,7 +124,7 @@ func (v Variable) accept(typed string) (any, error) {
 		return word(""), nil
 	}
 	if len(v.Choices) > 0 && !slices.Contains(v.Choices, typed) {
-		return nil, failure.Refused("%s is %q: it is one of %s", v.Name, typed, strings.Join(v.Choices, ", "))
+		return nil, failure.Refused("%s is %q: use one of %s", v.Name, typed, strings.Join(v.Choices, ", "))
 	}
 	value, sound := v.Kind.read(typed)
 	if !sound {

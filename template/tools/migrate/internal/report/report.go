@@ -24,7 +24,7 @@ type Reporter struct {
 // New reads LOG_FORMAT.
 func New(writer io.Writer, format string) (Reporter, error) {
 	if format != "" && format != "text" && format != "json" {
-		return Reporter{}, failure.Refused("LOG_FORMAT is %q: it is text or json", format)
+		return Reporter{}, failure.Refused("LOG_FORMAT is %q: write text or json", format)
 	}
 	return Reporter{Writer: writer, JSON: format == "json"}, nil
 }

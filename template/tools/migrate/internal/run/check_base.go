@@ -106,7 +106,7 @@ func (e *Engine) upAndSeed(ctx context.Context, target connection.Target) error 
 func (e *Engine) as(from base) (*Engine, func(), error) {
 	folder, err := os.MkdirTemp("", "migrate-base-")
 	if err != nil {
-		return nil, nil, failure.Refused("no temporary folder can be made: %s", err)
+		return nil, nil, failure.Refused("no temporary folder can be made (%s): make room for it, or set TMPDIR", err)
 	}
 	remove := func() { os.RemoveAll(folder) }
 	other := *e
@@ -125,7 +125,7 @@ func (e *Engine) as(from base) (*Engine, func(), error) {
 	}
 	if err != nil {
 		remove()
-		return nil, nil, failure.Refused("the files of %s cannot be written to %s: %s", from.name, folder, err)
+		return nil, nil, failure.Refused("the files of %s cannot be written to %s (%s): make room for them, or set TMPDIR", from.name, folder, err)
 	}
 	return &other, remove, nil
 }

@@ -42,7 +42,7 @@ func (s *session) inspect(ctx context.Context, operation, name string) (database
 	}
 	if !mayCreate {
 		return database{}, failure.Refused("role %q may not create databases, which %s has to: "+
-			"a superuser can allow it with ALTER ROLE %s CREATEDB", s.target.User, operation, quoteName(s.target.User))
+			"let a superuser allow it with ALTER ROLE %s CREATEDB", s.target.User, operation, quoteName(s.target.User))
 	}
 	found := database{name: name}
 	err := s.QueryRowContext(ctx, databaseQuery, name).Scan(&found.owner, &found.encoding, &found.collate, &found.ctype,

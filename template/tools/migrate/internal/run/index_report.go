@@ -47,7 +47,7 @@ func (e *Engine) printIndexes(found indexes.Report) error {
 			float64(index.Bytes)/(1<<20), orDash(index.Instead))
 	}
 	if err := table.Flush(); err != nil {
-		return failure.Refused("the indexes could not be written: %s", err)
+		return failure.Refused("the indexes could not be written (%s): make room for them and run again", err)
 	}
 	if unused {
 		e.report.Say("%s", worth(found))

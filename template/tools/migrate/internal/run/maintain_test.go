@@ -160,7 +160,7 @@ func TestMaintenanceListsItsJobsAndRefusesWhatIsNone(t *testing.T) {
 	if lines := strings.Split(out, "\n"); len(lines) != 3 || !strings.HasPrefix(lines[0], "partitions") || !strings.HasPrefix(lines[1], "delete") {
 		t.Error(out)
 	}
-	s.refuses(maintaining("other"), failure.CodeRefused, "make migrate-maintain without JOB lists the jobs")
+	s.refuses(maintaining("other"), failure.CodeRefused, "run make migrate-maintain without JOB, which lists the jobs")
 	s.refuses(maintaining("../backfill/x"), failure.CodeRefused, "lower-case snake_case")
 	s.write(cleanUpFile, "-- maintenance: kind=vacuum\n")
 	s.refuses(maintaining(""), failure.CodeRefused, "kind=delete or kind=partitions")

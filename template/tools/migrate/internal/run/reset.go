@@ -86,7 +86,7 @@ func (e *Engine) recreate(ctx context.Context, target connection.Target) error {
 		return maintenance.create(ctx, found)
 	}
 	if !found.owned {
-		return failure.Refused("database %s belongs to role %q, not to %q: only its owner can reset it",
+		return failure.Refused("database %s belongs to role %q, not to %q: let its owner reset it",
 			found.name, found.owner, target.User)
 	}
 	locked, err := e.openTarget(ctx, target)

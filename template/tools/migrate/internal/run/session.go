@@ -202,7 +202,7 @@ func (s *session) unreadable(ctx context.Context, table string, err error) error
 	var server *pgconn.PgError
 	switch {
 	case ctx.Err() != nil:
-		return failure.Refused("interrupted: nothing was changed")
+		return failure.Refused("interrupted: nothing was changed: run again")
 	case errors.As(err, &server):
 		return failure.Unreachable("the version table %s in %s cannot be read (%s, SQLSTATE %s): "+
 			"give role %q the right to read and write it", table, s.target.Database, server.Message, server.Code, s.target.User)

@@ -113,7 +113,7 @@ func (e *Engine) printTable(document statusDocument) error {
 			orDash(entry.AppliedAt), orDash(entry.File))
 	}
 	if err := table.Flush(); err != nil {
-		return failure.Refused("the status could not be written: %s", err)
+		return failure.Refused("the status could not be written (%s): make room for it and run again", err)
 	}
 	e.report.Say("%s (%s) is at %s, %s pending", document.Database, document.Environment,
 		migration.FormatVersion(document.Version), count(document.Pending))
@@ -128,7 +128,7 @@ func (e *Engine) printJSON(document any) error {
 	encoder := json.NewEncoder(e.terminal.Out)
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(document); err != nil {
-		return failure.Refused("the result could not be written: %s", err)
+		return failure.Refused("the result could not be written (%s): make room for it and run again", err)
 	}
 	return nil
 }

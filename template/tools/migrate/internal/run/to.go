@@ -37,14 +37,14 @@ func (e *Engine) parseVersion(typed string) (int64, error) {
 	}
 	version, err := strconv.ParseInt(typed, 10, 64)
 	if err != nil || version < 0 {
-		return 0, failure.Refused("VERSION is %q: it is the number of a migration, or 0 to roll everything back", typed)
+		return 0, failure.Refused("VERSION is %q: use the number of a migration, or 0 to roll everything back", typed)
 	}
 	directory, err := migration.ReadDirectory(e.project.Migrations.Dir, e.project.Migrations.Naming)
 	if err != nil {
 		return 0, err
 	}
 	if _, found := directory.Find(version); !found && version != 0 {
-		return 0, failure.Refused("VERSION is %s, which no file in %s has: the highest is %s, and 0 rolls everything back",
+		return 0, failure.Refused("VERSION is %s, which no file in %s has: use the number of one of them, at most %s, or 0 to roll everything back",
 			typed, directory.Path, migration.FormatVersion(directory.Last()))
 	}
 	return version, nil

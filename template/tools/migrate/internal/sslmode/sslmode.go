@@ -28,7 +28,7 @@ func Parse(name, value string) (Mode, error) {
 	if position := slices.Index(names, value); position >= 0 {
 		return Mode(position), nil
 	}
-	return Disable, failure.Refused("%s is %q: the modes are %s", name, value, strings.Join(names, ", "))
+	return Disable, failure.Refused("%s is %q: use one of %s", name, value, strings.Join(names, ", "))
 }
 
 // String returns libpq's name of the mode.

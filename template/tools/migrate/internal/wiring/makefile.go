@@ -130,7 +130,7 @@ func (s Service) make(ctx context.Context, files ...string) (makeResult, error) 
 	result := makeResult{database: output.String(), messages: messages.String()}
 	list := makefileList.FindStringSubmatch(result.database)
 	if exit != nil && exit.ExitCode() > 1 || list == nil {
-		return makeResult{}, failure.Refused("make cannot read %s: %s", strings.Join(files, " with "), lastLine(result.messages))
+		return makeResult{}, failure.Refused("make cannot read %s (%s): correct it", strings.Join(files, " with "), lastLine(result.messages))
 	}
 	for file := range strings.FieldsSeq(list[1]) {
 		result.files = append(result.files, path.Clean(file))

@@ -141,7 +141,7 @@ func (s Service) read(path string) ([]byte, bool, error) {
 		return nil, false, nil
 	}
 	if err != nil {
-		return nil, false, failure.Refused("%s cannot be read: make it a readable file", path)
+		return nil, false, failure.Refused("%s cannot be read: correct its permissions", path)
 	}
 	return content, true, nil
 }
