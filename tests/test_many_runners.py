@@ -93,4 +93,4 @@ def test_a_session_lock_behind_pgbouncer_is_refused(pgbouncer, engine, tmp_path)
     runner = marked.start()
     report = runner.communicate(timeout=60)[1]
     assert runner.returncode == 4
-    assert "lock: table" in report
+    assert "write lock: table in" in report
