@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cluster test-renovate lint vulnerabilities bench bench-fleet reference pictures lock release clean tools tools-test
+.PHONY: help demo test test-cluster test-renovate lint vulnerabilities bench bench-backfill bench-fleet reference pictures lock release clean tools tools-test
 
 # What is typed after `make` reaches a recipe as a variable of its environment.
 export VERSION
@@ -39,6 +39,10 @@ bench: tools-test ## Compare copying with Copier's floor, and migrating with pla
 
 bench-fleet: tools-test ## Ask two hundred services for their state and update them, against Copier alone
 	@"$(bin)/python" -m bench.fleet
+
+bench-backfill: tools-test ## Measure a backfill beside an application that writes, on a quiet machine: [ROWS=5000000]
+	@$(install) bench
+	@"$(bin)/python" -m bench.backfill
 
 reference: tools-test ## Write the pages of docs/reference that are made from the sources
 	@"$(bin)/python" -m reference

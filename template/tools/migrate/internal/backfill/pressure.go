@@ -3,7 +3,6 @@ package backfill
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"migrate/internal/connection"
@@ -19,9 +18,7 @@ type pressure struct {
 	vacuum bool
 	// unseenLag and unseenVacuum tell that there is something that this role may not see.
 	unseenLag, unseenVacuum bool
-	// paused tells that somebody asked for a pause.
-	paused bool
-	at     time.Time
+	at                      time.Time
 }
 
 // The process of a vacuum is shown to every role, but not which table it is on.
@@ -30,8 +27,7 @@ SELECT coalesce(max(extract(epoch FROM replay_lag)), 0)::float8,
        coalesce(bool_or(replay_lag IS NULL AND pid IS NOT NULL AND state IS NULL), false),
        CASE WHEN pg_is_in_recovery() THEN 0 ELSE pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') END::bigint,
        EXISTS (SELECT FROM pg_stat_progress_vacuum WHERE datname = current_database() AND relid = to_regclass($1)),
-       EXISTS (SELECT FROM pg_stat_progress_vacuum WHERE datname = current_database() AND relid IS NULL),
-       EXISTS (SELECT FROM TABLE WHERE job = $2 AND state = 'paused')
+       EXISTS (SELECT FROM pg_stat_progress_vacuum WHERE datname = current_database() AND relid IS NULL)
 FROM pg_stat_replication`
 
 // look asks the session that watches, and opens another where that one is gone: the work does not depend on it.
@@ -55,8 +51,8 @@ func (r *Runner) look(ctx context.Context) (pressure, error) {
 func (r *Runner) ask(ctx context.Context) (pressure, error) {
 	var seen pressure
 	var lag float64
-	err := r.watcher.QueryRowContext(ctx, strings.Replace(pressureQuery, "TABLE", r.Table, 1), r.Job.Table, r.Job.Name).
-		Scan(&lag, &seen.unseenLag, &seen.wal, &seen.vacuum, &seen.unseenVacuum, &seen.paused)
+	err := r.watcher.QueryRowContext(ctx, pressureQuery, r.Job.Table).
+		Scan(&lag, &seen.unseenLag, &seen.wal, &seen.vacuum, &seen.unseenVacuum)
 	seen.lag = time.Duration(lag * float64(time.Second))
 	seen.at = time.Now()
 	return seen, err
@@ -87,26 +83,36 @@ func (r *Runner) giveWay(ctx context.Context) error {
 		}
 		r.pressure = now
 		r.tellUnseen(now)
-		if now.paused {
-			r.progress.State = Paused
-		}
 		if !now.vacuum {
 			r.vacuumSince = time.Time{}
 		} else if r.vacuumSince.IsZero() {
 			r.vacuumSince = now.at
 		}
 		reason, pause := r.Job.Pace.reason(before, now, now.at.Sub(r.vacuumSince))
-		if reason == "" || now.paused || r.spent() {
+		if reason == "" || r.progress.State == Paused || r.spent() {
 			return nil
 		}
 		if reason != told {
 			r.Say("%s waits: %s", r.Job.Name, reason)
 			told = reason
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := r.idle(ctx, pause); err != nil {
 			return err
 		}
 	}
+}
+
+// idle waits, and ends where somebody asks for a pause meanwhile.
+func (r *Runner) idle(ctx context.Context, pause time.Duration) error {
+	for ; pause > 0 && r.progress.State != Paused; pause -= lookEvery {
+		if err := sleep(ctx, min(pause, lookEvery)); err != nil {
+			return err
+		}
+		if _, err := r.paused(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // tellUnseen says once what keeps the job from giving way.

@@ -3,12 +3,18 @@ package backfill
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"net"
 	"net/url"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 
+	"migrate/internal/failure"
+	"migrate/internal/history"
 	"migrate/internal/postgrestest"
 )
 
@@ -81,5 +87,73 @@ func TestSessionsOfOtherRolesThatWaitAreSeen(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-through
+	}
+}
+
+func TestAVacuumThatCannotBeSeenIsToldOnce(t *testing.T) {
+	database := postgrestest.New(t)
+	watcher, _ := open(t, database)
+	if _, err := watcher.Exec("CREATE TABLE accounts AS SELECT n AS id FROM generate_series(1, 10000) n"); err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	runner := Runner{Job: Job{Table: "accounts"}, watcher: watcher, Say: func(format string, _ ...any) { told = append(told, format) }}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for _, statement := range []string{"SET vacuum_cost_delay = 100", "SET vacuum_cost_limit = 5", "VACUUM accounts"} {
+			database.Execute(t, statement)
+		}
+	}()
+	for seen := 0; seen < 3; {
+		now, err := runner.look(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		runner.tellUnseen(now)
+		select {
+		case <-ended:
+			t.Fatalf("the vacuum was seen %d times", seen)
+		default:
+		}
+		if now.unseenVacuum {
+			seen++
+		}
+	}
+	if len(told) != 1 || !strings.Contains(told[0], "GRANT pg_read_all_stats") {
+		t.Error(told)
+	}
+	<-ended
+}
+
+func TestTwoFirstJobsMayMakeTheTableAtOnce(t *testing.T) {
+	database := postgrestest.New(t)
+	first, _ := open(t, database)
+	second, _ := open(t, database)
+	for range 30 {
+		if _, err := first.Exec("DROP TABLE IF EXISTS progress"); err != nil {
+			t.Fatal(err)
+		}
+		var both sync.WaitGroup
+		for _, session := range []*sql.DB{first, second} {
+			both.Go(func() {
+				if err := history.CreateTable(context.Background(), session, "progress", columns); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		both.Wait()
+	}
+}
+
+func TestWhatIsNoServersErrorIsNoLostConnection(t *testing.T) {
+	runner := Runner{Job: Job{Name: "count"}}
+	for err, code := range map[error]failure.Code{
+		errors.New("the plan cannot be read"): failure.CodeMigrationFailed,
+		net.ErrClosed:                         failure.CodeUnreachable,
+	} {
+		if explained := runner.explain(context.Background(), err); failure.CodeOf(explained) != code {
+			t.Errorf("%v: %v", err, explained)
+		}
 	}
 }

@@ -240,3 +240,71 @@ func TestWithoutJobsThereIsNothingToList(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// begun starts a job and returns its end, once it has done a batch.
+func (s service) begun(batches string) <-chan error {
+	s.t.Helper()
+	ended := make(chan error, 1)
+	go func() {
+		_, _, err := s.do(backfillOf("screen_names", BackfillOptions{}))
+		ended <- err
+	}()
+	s.await("SELECT to_regclass('goose_db_version_backfill') IS NOT NULL")
+	s.await("SELECT coalesce((SELECT batches >= " + batches + " FROM goose_db_version_backfill), false)")
+	return ended
+}
+
+func TestRowsThatStayHeldEndABackfillAfterItsPatience(t *testing.T) {
+	s := newBackfill(t, screenNames)
+	t.Setenv("MIGRATION_RETRY_TIMEOUT", "1")
+	s.Execute(t, "BEGIN; UPDATE accounts SET user_name = 'held' WHERE id = 1501")
+	s.refuses(backfillOf("screen_names", BackfillOptions{}), failure.CodePending, "other sessions held the next ones for longer than 1s", "which are kept")
+	s.Execute(t, "COMMIT")
+	s.must(backfillOf("screen_names", BackfillOptions{}))
+	if s.missing() != "0" {
+		t.Error(s.missing())
+	}
+}
+
+func TestABackfillWhoseStatementAPersonCancelsEnds(t *testing.T) {
+	s := newBackfill(t, strings.Replace(slowly, "pg_sleep(0.02)", "pg_sleep(20)", 1))
+	ended := s.begun("0")
+	s.await("SELECT count(*) FILTER (WHERE pg_cancel_backend(pid)) > 0 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(20) WHERE id%' AND pid <> pg_backend_pid()")
+	if err := <-ended; failure.CodeOf(err) != failure.CodePending || !strings.Contains(err.Error(), "was cancelled after 0 rows") {
+		t.Error(err)
+	}
+}
+
+func TestABackfillOutlivesTheSessionThatWatches(t *testing.T) {
+	s := newBackfill(t, slowly)
+	ended := s.begun("1")
+	s.await("SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) > 0 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_stat_progress_vacuum%' AND pid <> pg_backend_pid()")
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if s.progressOf("screen_names") != "done 20000 20000" {
+		t.Error(s.progressOf("screen_names"))
+	}
+}
+
+func TestABackfillWhoseOwnSessionEndsSaysSo(t *testing.T) {
+	s := newBackfill(t, slowly)
+	ended := s.begun("1")
+	s.await("SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) > 0 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(0.02)%' AND pid <> pg_backend_pid()")
+	if err := <-ended; failure.CodeOf(err) != failure.CodeUnreachable || !strings.Contains(err.Error(), "lost its connection after") {
+		t.Error(err)
+	}
+}
+
+func TestAPauseIsNoticedWhileABackfillGivesWay(t *testing.T) {
+	s := newBackfill(t, strings.Replace(screenNames, "load=100%", "load=100% max_wal=1kB", 1))
+	ended := s.begun("1")
+	asked := time.Now()
+	s.must(backfillOf("screen_names", BackfillOptions{Pause: true}))
+	if err := <-ended; failure.CodeOf(err) != failure.CodePending || time.Since(asked) > 5*time.Second {
+		t.Error(err, time.Since(asked))
+	}
+	if !strings.HasPrefix(s.progressOf("screen_names"), "paused ") {
+		t.Error(s.progressOf("screen_names"))
+	}
+}

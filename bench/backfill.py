@@ -1,0 +1,299 @@
+"""`make bench-backfill`: `migrate backfill` against one UPDATE and against a loop with OFFSET, beside an application that
+writes. Writes docs/measurements/backfill.md and its picture. It needs a quiet machine; ROWS=200000 makes it a trial.
+"""
+
+import dataclasses
+import datetime
+import itertools
+import os
+import platform
+import random
+import signal
+import statistics
+import subprocess
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.__main__ import DATABASE, PASSWORD, USER, copy, do
+from bench.plot import Course, draw
+from tests.toolchain.command import environment
+from tests.toolchain.install import ROOT
+from tests.toolchain.postgres import Server
+from tests.toolchain.published import git_configuration, publish
+
+ROWS = int(os.environ.get("ROWS", "5000000"))
+OFFSET_ROWS = min(ROWS, 1_000_000)
+OFFSET_BATCH = 1_000
+KILLS = 20
+MAJOR = "15"
+WRITES_PER_SECOND = 200
+QUIET = 20
+PAGE = ROOT / "docs/measurements/backfill.md"
+
+NAIVE = "UPDATE accounts SET screen_name = user_name"
+LOOP = f"""
+DO $$
+DECLARE changed bigint; so_far bigint := 0;
+BEGIN
+    LOOP
+        UPDATE accounts SET screen_name = user_name
+        WHERE id IN (SELECT id FROM accounts ORDER BY id LIMIT {OFFSET_BATCH} OFFSET so_far);
+        GET DIAGNOSTICS changed = ROW_COUNT;
+        EXIT WHEN changed = 0;
+        so_far := so_far + changed;
+    END LOOP;
+END $$
+"""
+JOB = "-- backfill: table=accounts key=id\nUPDATE accounts SET screen_name = user_name WHERE id BETWEEN $1 AND $2;\n"
+COUNT = (
+    "-- backfill: table=accounts key=id batch=50ms\nUPDATE accounts SET done = done + 1 WHERE id BETWEEN $1 AND $2;\n"
+)
+WRITE = "\\set id random(1, {rows})\nUPDATE accounts SET seen_at = now() WHERE id = :id;\n"
+
+
+@dataclasses.dataclass
+class Bench:
+    """A service with its jobs, and the server that it runs them on."""
+
+    service: Path
+    server: Server
+
+    def execute(self, sql: str) -> str:
+        return self.server.execute(sql, database=DATABASE)
+
+    def fresh(self, rows: int) -> None:
+        """The table as it is before any of the runs, on disk, with nothing left to clean up."""
+        self.execute(
+            f"""
+            SET client_min_messages = warning;
+            DROP TABLE IF EXISTS accounts, goose_db_version_backfill;
+            CREATE TABLE accounts (id bigint PRIMARY KEY, user_name text NOT NULL, screen_name text,
+                seen_at timestamptz, done integer NOT NULL DEFAULT 0);
+            ALTER TABLE accounts OWNER TO {USER};
+            INSERT INTO accounts SELECT n, 'name ' || n FROM generate_series(1, {rows}) n;
+            """
+        )
+        self.execute("VACUUM (FREEZE, ANALYZE) accounts")
+        self.execute("CHECKPOINT")
+
+    def start(self, job: str, *options: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            ["tools/migrate/bin/migrate", "backfill", *options, job],
+            cwd=self.service,
+            env=environment({"DB_HOST": self.server.host, "DB_PORT": str(self.server.port), "DB_PASSWORD": PASSWORD}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def backfill(self, job: str, *options: str) -> None:
+        running = self.start(job, *options)
+        report = running.communicate()[1]
+        if running.returncode:
+            raise subprocess.CalledProcessError(running.returncode, running.args, stderr=report)
+
+    @contextmanager
+    def writers(self, folder: Path) -> Iterator[list[tuple[float, float]]]:
+        """An application that writes single rows: pgbench. Afterwards the list holds when each write was due, as a time
+        since the first one, and the milliseconds until it was done.
+        """
+        script = folder / "write.sql"
+        script.write_text(WRITE.format(rows=ROWS))
+        latencies: list[tuple[float, float]] = []
+        began = time.time()
+        running = subprocess.Popen(
+            [
+                *("pgbench", "--no-vacuum", "--client=8", f"--rate={WRITES_PER_SECOND}", "--time=86400"),
+                *("--log", f"--log-prefix={folder / 'writes'}", f"--file={script}"),
+            ],
+            env=environment(self.server.connection(DATABASE)),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            yield latencies
+        finally:
+            time.sleep(1)
+            running.send_signal(signal.SIGINT)
+            running.wait(timeout=60)
+        for log in folder.glob("writes.*"):
+            for line in log.read_text().splitlines():
+                fields = line.split()
+                # The interrupt may cut the last line.
+                if len(fields) == 7 and fields[2].isdigit():
+                    latency, seconds, microseconds = int(fields[2]), int(fields[4]), int(fields[5])
+                    latencies.append((seconds + (microseconds - latency) / 1e6 - began, latency / 1000))
+            log.unlink()
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="avion-bench-") as name, Server(MAJOR) as server:
+        folder = Path(name)
+        copy(folder / "generated", git_configuration(folder / "gitconfig", publish(folder / "published")))
+        service = folder / "generated" / "avion-auth"
+        (service / "migrations/backfill").mkdir()
+        (service / "migrations/backfill/screen_name.sql").write_text(JOB)
+        (service / "migrations/backfill/count.sql").write_text(COUNT)
+        server.create_database(DATABASE, USER, PASSWORD)
+        login = {"DB_HOST": server.host, "DB_PORT": str(server.port), "DB_PASSWORD": PASSWORD}
+        do("make", "migrate-up", cwd=service, env=login)
+        bench = Bench(service, server)
+        write(
+            [
+                *rates(bench),
+                *offsets(bench),
+                *latencies(bench, folder),
+                *kills(bench),
+            ]
+        )
+
+
+def took(work: Callable[[], object]) -> float:
+    started = time.monotonic()
+    work()
+    return time.monotonic() - started
+
+
+def say(row: tuple[str, ...]) -> tuple[str, ...]:
+    print("  ".join(row), flush=True)
+    return row
+
+
+def rates(bench: Bench) -> Iterator[tuple[str, ...]]:
+    bench.fresh(ROWS)
+    naive = ROWS / took(lambda: bench.execute(NAIVE))
+    bench.fresh(ROWS)
+    ours = ROWS / took(lambda: bench.backfill("screen_name", "--unthrottled"))
+    yield say((f"One `UPDATE` of {ROWS:,} rows", f"{naive:,.0f} rows/s", "", ""))
+    yield say(("The same by `--unthrottled`", f"{ours:,.0f} rows/s", f"{ours / naive:.2f} of the `UPDATE`", "≥ 0.80"))
+
+
+def offsets(bench: Bench) -> Iterator[tuple[str, ...]]:
+    bench.fresh(OFFSET_ROWS)
+    theirs = OFFSET_ROWS / took(lambda: bench.execute(LOOP))
+    bench.fresh(OFFSET_ROWS)
+    ours = OFFSET_ROWS / took(lambda: bench.backfill("screen_name", "--unthrottled"))
+    yield say((f"A loop with `OFFSET` over {OFFSET_ROWS:,} rows", f"{theirs:,.0f} rows/s", "", ""))
+    yield say(("The same by `--unthrottled`", f"{ours:,.0f} rows/s", f"{ours / theirs:.1f} times the loop", "≥ 10"))
+
+
+def latencies(bench: Bench, folder: Path) -> Iterator[tuple[str, ...]]:
+    bench.fresh(ROWS)
+    with bench.writers(folder) as quiet:
+        time.sleep(QUIET)
+    before = p99(quiet)
+    yield say(("Writers' p99 beside nothing", f"{before:.1f} ms", "", ""))
+    courses = []
+    for name, limit, run in (
+        ("one UPDATE", "", lambda: bench.execute(NAIVE)),
+        ("migrate backfill", "≤ 1.5", lambda: bench.backfill("screen_name")),
+    ):
+        bench.fresh(ROWS)
+        with bench.writers(folder) as writes:
+            time.sleep(QUIET / 2)
+            with sampled(bench) as progress:
+                seconds = took(run)
+            time.sleep(QUIET / 4)
+        during = [write for write in writes if QUIET / 2 <= write[0] <= QUIET / 2 + seconds]
+        yield say((f"Writers' p99 beside {name}", f"{p99(during):.1f} ms", f"{p99(during) / before:.2f} times", limit))
+        yield say((f"How long {name} took", f"{seconds:.0f} s", f"{ROWS / seconds:,.0f} rows/s", ""))
+        # What one statement did is seen by nobody before it is committed: its rate is the one over all of it.
+        rate = [
+            (moment + QUIET / 2, value)
+            for moment, value in progress or [(0, ROWS / seconds), (seconds, ROWS / seconds)]
+        ]
+        courses.append(Course(name, rate, by_second(writes)))
+    draw(courses, PAGE.with_suffix(".svg"))
+
+
+@contextmanager
+def sampled(bench: Bench) -> Iterator[list[tuple[float, float]]]:
+    """Rows per second of a job that runs, from its own progress, in steps of about five seconds."""
+    sampler = subprocess.Popen(
+        ["psql", "-X", "-q", "-A", "-t", "-F,"],
+        env=environment(bench.server.connection(DATABASE), {"PGOPTIONS": "-c client_min_messages=fatal"}),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    rate: list[tuple[float, float]] = []
+    sampler.stdin.write(
+        "SELECT extract(epoch FROM clock_timestamp()), scanned FROM goose_db_version_backfill;\n\\watch 2\n"
+    )
+    sampler.stdin.flush()
+    began = time.time()
+    try:
+        yield rate
+    finally:
+        sampler.terminate()
+        seen = [tuple(map(float, line.split(","))) for line in sampler.stdout.read().splitlines() if "," in line]
+        rate += [
+            ((at + before) / 2 - began, (rows - earlier) / (at - before))
+            for (before, earlier), (at, rows) in itertools.pairwise(seen)
+            if rows > earlier
+        ]
+
+
+def p99(writes: list[tuple[float, float]]) -> float:
+    return statistics.quantiles([latency for _, latency in writes], n=100)[98]
+
+
+def by_second(writes: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    seconds: dict[int, list[float]] = defaultdict(list)
+    for due, latency in writes:
+        seconds[int(due)].append(latency)
+    return [
+        (second, statistics.quantiles(all_of_it, n=100)[98] if len(all_of_it) > 1 else all_of_it[0])
+        for second, all_of_it in sorted(seconds.items())
+    ]
+
+
+def kills(bench: Bench) -> Iterator[tuple[str, ...]]:
+    """Adding, unlike setting, shows a row that was done twice."""
+    rows = min(ROWS, 1_000_000)
+    bench.fresh(rows)
+    killed = 0
+    while killed < KILLS:
+        running = bench.start("count")
+        time.sleep(random.uniform(0.1, 1.0))
+        running.kill()
+        running.communicate()
+        killed += running.returncode == -signal.SIGKILL
+        if running.returncode == 0:
+            bench.execute("UPDATE goose_db_version_backfill SET state = 'running', last_key = NULL, scanned = 0")
+            bench.execute("UPDATE accounts SET done = 0")
+    bench.backfill("count")
+    missed, twice = bench.execute(
+        "SELECT count(*) FILTER (WHERE done = 0), count(*) FILTER (WHERE done > 1) FROM accounts"
+    ).split("|")
+    yield say((f"{killed} times SIGKILL", f"{missed} missed", f"{twice.strip()} done twice", "0 and 0"))
+
+
+def write(rows: list[tuple[str, ...]]) -> None:
+    version = f"PostgreSQL {MAJOR}"
+    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    PAGE.write_text(
+        f"""# What a backfill costs
+
+`make bench-backfill` measured this on {datetime.datetime.now(datetime.UTC):%Y-%m-%d}: {ROWS:,} rows on {version} with its
+default settings, on a machine with {os.cpu_count()} cores ({platform.machine()}, {platform.system()}). Server, engine and
+writers share these cores. The writers are eight sessions of pgbench, which change {WRITES_PER_SECOND} single rows per
+second; a write that has to wait counts from the moment when it was due.
+
+| What | Measured | Ratio | Goal |
+| --- | --- | --- | --- |
+{table}
+
+![Rows per second and the writers' p99 over time, of one UPDATE and of the backfill](backfill.svg)
+"""
+    )
+
+
+if __name__ == "__main__":
+    main()
