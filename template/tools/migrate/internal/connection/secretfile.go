@@ -12,8 +12,8 @@ import (
 	"migrate/internal/failure"
 )
 
-// secret reads a variable that may also be given as a file: NAME, or NAME_FILE with the path of a file that holds it.
-func secret(settings config.Settings, name string) (config.Setting, error) {
+// Secret reads a variable that may also be given as a file: NAME, or NAME_FILE with the path of a file that holds it.
+func Secret(settings config.Settings, name string) (config.Setting, error) {
 	value, file := settings.Get(name), settings.Get(name+"_FILE")
 	switch {
 	case !file.Present() || value.Source > file.Source:

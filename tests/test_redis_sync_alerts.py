@@ -1,0 +1,89 @@
+"""The alerts on the worker for Redis fire for what is wrong with it, for nothing else, and lead to a page that helps."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from copier import run_copy
+
+from tests.toolchain import install
+
+
+@pytest.fixture
+def promtool(run) -> Callable:
+    """promtool(service): what `make migrate-redis-alerts-test` says."""
+    path = f"{install.promtool()}:{install.search_path()}"
+
+    def promtool(service: Path):
+        return run("make", "-f", "migrations.mk", "migrate-redis-alerts-test", cwd=service, env={"PATH": path})
+
+    return promtool
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [{}, {"kubernetes_namespace": "1e3", "prefix": "on", "prometheus_rule_labels": {"release": "off"}}],
+    ids=str,
+)
+def test_alerts_fire_as_they_should(generate, promtool, answers):
+    result = promtool(generate(service_name="timeline", **answers))
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.fixture(scope="module")
+def timeline(template, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("generated") / "avion-timeline"
+    run_copy(str(template), folder, defaults=True, unsafe=False, quiet=True)
+    return folder
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_alerts_lead_to_a_heading_of_the_troubleshooting_guide(generate, language):
+    service = generate("avion-timeline", docs_language=language)
+    (file,) = service.glob("monitoring/*-redis-sync-alerts.yaml")
+    group = yaml.safe_load(file.read_text())["spec"]["groups"][0]
+    guide = (service / "docs/migration-troubleshooting.md").read_text()
+    for rule in group["rules"]:
+        assert rule["annotations"]["runbook_url"].endswith(f"migration-troubleshooting.md#{rule['alert'].lower()}")
+        assert re.search(rf"^#+ {rule['alert']}$", guide, re.MULTILINE)
+    assert (
+        "RedisSync"
+        not in (generate("avion-auth", docs_language=language) / "docs/migration-troubleshooting.md").read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('service="avion-timeline"', 'service=~".+"'),
+        ('namespace="avion", service', "service"),
+        (") > 60", ") > 600"),
+        (") > 60", ") > 30"),
+        (">= 100000", "> 100000"),
+        (">= 100000", ">= 10000"),
+        ("min by (cluster, namespace, table)", "count by (cluster, namespace, table)"),
+        (") == 0", ") == 2"),
+        ("increase(", "max_over_time("),
+        ("absent(", "present_over_time("),
+        ("sum by (cluster, namespace, side)", "sum by (cluster, namespace, side, pod)"),
+        (
+            "max by (cluster, namespace, table) (\n              redis_sync_outbox_oldest",
+            "(\n              redis_sync_outbox_oldest",
+        ),
+        ("#redissyncdown", "#redissyncbehind"),
+    ],
+)
+def test_a_wrong_rule_is_found(timeline, promtool, tmp_path, old, new):
+    for source in ("migrations.mk", "monitoring", "tools/migrate/redis-sync"):
+        copy = shutil.copytree if (timeline / source).is_dir() else shutil.copy
+        copy(timeline / source, tmp_path / source)
+    (file,) = tmp_path.glob("monitoring/*-redis-sync-alerts.yaml")
+    rules = file.read_text()
+    assert old in rules
+    file.write_text(rules.replace(old, new))
+    result = promtool(tmp_path)
+    assert result.returncode != 0
+    assert "FAILED" in result.stderr

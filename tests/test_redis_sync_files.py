@@ -1,0 +1,37 @@
+"""Who chose redis_sync gets the worker; who did not, or does no longer, gets nothing that knows Redis."""
+
+from pathlib import Path
+
+ONLY = {"compose.migrations.yaml", ".env.example", "docs/migration-setup.md", "docs/migration-troubleshooting.md"}
+
+
+def files(service: Path) -> dict[str, bytes]:
+    found = {path.relative_to(service).as_posix(): path for path in service.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items() if not name.startswith(".git/")}
+
+
+def test_without_it_nothing_else_changes(generate):
+    chosen = files(generate("avion-timeline", considerations=["redis_sync"]))
+    others = files(generate("avion-timeline", considerations=[]))
+    assert others.keys() <= chosen.keys()
+    more = chosen.keys() - others.keys()
+    assert {"tools/migrate/redis-sync/go.mod", "k8s/migrations/timeline-redis-sync.yaml"} <= more
+    assert [name for name in more if "redis-sync" not in name] == []
+    changed = {name for name in others if others[name] != chosen[name]}
+    assert changed == ONLY | {".copier-answers.yml"}
+    assert [name for name in others if "go-redis" in others[name].decode(errors="ignore")] == []
+    for name in ONLY:
+        assert "redis" not in others[name].decode().lower().replace("redis_sync", "")
+
+
+def test_an_update_that_takes_the_answer_back_removes_it(generate, template, git, copier_cli):
+    service = generate("avion-timeline", considerations=["redis_sync"])
+    git("init", "--quiet", cwd=service)
+    git("add", "--all", cwd=service)
+    git("commit", "--quiet", "--message=Before", cwd=service)
+    result = copier_cli(["update", "--defaults", "--vcs-ref=:current:", "--data", "considerations=[]"], cwd=service)
+    assert result.returncode == 0, result.stderr
+    fresh = files(generate("avion-timeline", considerations=[]))
+    left = files(service)
+    assert left.keys() == fresh.keys()
+    assert "redis:" not in left["compose.migrations.yaml"].decode()
