@@ -367,7 +367,8 @@ def version_of(example: Path) -> str:
     return example.name.partition("_")[0]
 
 
-def test_examples_of_the_guide_run_and_roll_back_with_rows_in_the_tables(migrating):
+@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+def test_examples_of_the_guide_run_and_roll_back_with_rows_in_the_tables(postgres, migrating):
     before = {}
     previous = "00001"
     *reversible, _ = EXAMPLES
@@ -391,7 +392,8 @@ def test_examples_of_the_guide_run_and_roll_back_with_rows_in_the_tables(migrati
         assert migrating.database.schema() == schema, example.name
 
 
-def test_backfill_of_the_guide_moves_every_row(migrating):
+@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+def test_backfill_of_the_guide_moves_every_row(postgres, migrating):
     assert migrating.to("00102").returncode == 0
     (job,) = BACKFILLS
     assert job.read_text() in fences(read(migrating.folder)[GUIDE], "sql")
@@ -412,7 +414,8 @@ def test_point_of_no_return_is_refused_where_data_counts(migrating):
     assert migrating.to(before, ENVIRONMENT="test").returncode == 0
 
 
-def test_queries_of_the_documents_run(service, run, database):
+@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+def test_queries_of_the_documents_run(postgres, service, run, database):
     folder = service()
     texts = read(folder)
     for number, recipe in enumerate(["session_cleanup", "password_rehash"], 2):
