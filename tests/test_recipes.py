@@ -168,7 +168,10 @@ def test_what_is_typed_after_make_arrives_unharmed(catalog, run):
     ("arguments", "sentence"),
     [
         (["RECIPE=nope"], f'RECIPE is "nope": use one of {", ".join(RECIPES)}'),
-        (["RECIPE=concurrent_index", "STEP=nope"], 'STEP is "nope": use one of the steps of concurrent_index (create, replace)'),
+        (
+            ["RECIPE=concurrent_index", "STEP=nope"],
+            'STEP is "nope": use one of the steps of concurrent_index (create, replace)',
+        ),
         (["STEP=create"], "there is no RECIPE"),
         (
             ["RECIPE=concurrent_index", "TABLE=posts", "COLUMNS=id", "UNIQE=yes", "ENVIRONMENT=test"],

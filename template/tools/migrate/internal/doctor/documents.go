@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// judgeDocument looks for the link to the guides in one of the service's own documents.
+// judgeDocument looks for the link to the guides in one of the service's own documents. Nothing breaks without it, and a
+// service that never had it must not find its workflow red after an update.
 func judgeDocument(name string) func(Evidence) Finding {
 	return func(e Evidence) Finding {
 		if e.Documents.Error != nil {
@@ -15,11 +16,11 @@ func judgeDocument(name string) func(Evidence) Finding {
 		same := func(file string) bool { return strings.EqualFold(path.Base(file), name) }
 		for _, edit := range e.Documents.Edits {
 			if same(edit.Path) {
-				return fail(wire, "%s leads to no guide in docs", edit.Path)
+				return todo(wire, "%s leads to no guide in docs", edit.Path)
 			}
 		}
 		if !slices.ContainsFunc(e.Documents.Wired, same) {
-			return fail(recopy, "%s is not there", name)
+			return todo(recopy, "%s is not there", name)
 		}
 		return pass("%s leads to the guides", name)
 	}
@@ -28,11 +29,11 @@ func judgeDocument(name string) func(Evidence) Finding {
 func judgeTroubleshooting(e Evidence) Finding { return present(e, "docs/migration-troubleshooting.md") }
 
 func judgeOwnDocuments(e Evidence) Finding {
-	if found, ok := e.Documents.problem(); !ok {
+	if found, ok := e.Documents.problem(todo); !ok {
 		return found
 	}
 	if len(e.Documents.Wired) < 2 {
-		return fail(recopy, "README.md or CONTRIBUTING.md is not there")
+		return todo(recopy, "README.md or CONTRIBUTING.md is not there")
 	}
 	return pass("%s lead to the guides", strings.Join(e.Documents.Wired, " and "))
 }

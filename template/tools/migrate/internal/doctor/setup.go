@@ -96,7 +96,7 @@ func judgeDotEnv(e Evidence) Finding {
 }
 
 func judgeGitignore(e Evidence) Finding {
-	if found, ok := e.Gitignore.problem(); !ok {
+	if found, ok := e.Gitignore.problem(fail); !ok {
 		return found
 	}
 	// Whatever there is to be known about git's rules loses a password or an update.
@@ -107,7 +107,7 @@ func judgeGitignore(e Evidence) Finding {
 }
 
 func judgeMakefile(e Evidence) Finding {
-	if found, ok := e.Makefile.problem(); !ok {
+	if found, ok := e.Makefile.problem(fail); !ok {
 		return found
 	}
 	if len(e.Makefile.Wired) == 0 {
@@ -116,25 +116,26 @@ func judgeMakefile(e Evidence) Finding {
 	return pass("%s includes migrations.mk", e.Makefile.Wired[0])
 }
 
+// judgeCompose fails for a clash only: a service that does without compose must not find its workflow red after an update.
 func judgeCompose(e Evidence) Finding {
-	if found, ok := e.Compose.problem(); !ok {
+	if found, ok := e.Compose.problem(todo); !ok {
 		return found
 	}
 	if len(e.Compose.Wired) == 0 {
-		return fail(recopy, "docker-compose.yml is not there")
+		return todo(recopy, "docker-compose.yml is not there")
 	}
 	return pass("%s includes compose.migrations.yaml", e.Compose.Wired[0])
 }
 
-// problem is what `migrate wire` would refuse or add; ok if it would do neither.
-func (w Wired) problem() (found Finding, ok bool) {
+// problem is what `migrate wire` would refuse or add, which is missing; ok if it would do neither.
+func (w Wired) problem(missing func(next, format string, values ...any) Finding) (found Finding, ok bool) {
 	switch {
 	case w.Error != nil:
 		return refused(w.Error), false
 	case len(w.Clashes) > 0:
 		return refusedAll(w.Clashes), false
 	case len(w.Edits) > 0:
-		return fail(wire, "%s lacks what joins it to the template", w.Edits[0].Path), false
+		return missing(wire, "%s lacks what joins it to the template", w.Edits[0].Path), false
 	default:
 		return Finding{}, true
 	}
