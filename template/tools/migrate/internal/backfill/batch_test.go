@@ -1,0 +1,75 @@
+package backfill
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"migrate/internal/postgrestest"
+)
+
+func TestFindingABatchCostsASmallPartOfIt(t *testing.T) {
+	session, _ := open(t, postgrestest.New(t))
+	for _, statement := range []string{
+		"CREATE TABLE accounts (id bigint PRIMARY KEY, user_name text NOT NULL, screen_name text)",
+		"INSERT INTO accounts SELECT n, 'name ' || n FROM generate_series(1, 50000) n",
+		"ANALYZE accounts",
+	} {
+		if _, err := session.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runner := Runner{Session: session, Job: Job{
+		Table: "accounts", Key: []string{"id"}, Statement: "UPDATE accounts SET screen_name = user_name WHERE id BETWEEN $1 AND $2",
+	}}
+	finding, doing := time.Hour, time.Hour
+	for range 3 {
+		started := time.Now()
+		found, err := runner.next(context.Background(), nil, 40000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		finding = min(finding, time.Since(started))
+		started = time.Now()
+		if _, err := runner.apply(context.Background(), found, true); err != nil {
+			t.Fatal(err)
+		}
+		doing = min(doing, time.Since(started))
+	}
+	if finding > doing/5 {
+		t.Errorf("a batch that takes %s was found in %s", doing, finding)
+	}
+}
+
+func TestTheLastBatchHoldsTheRest(t *testing.T) {
+	session, _ := open(t, postgrestest.New(t))
+	if _, err := session.Exec("CREATE TABLE accounts AS SELECT n % 3 AS a, n AS b FROM generate_series(1, 10) n"); err != nil {
+		t.Fatal(err)
+	}
+	runner := Runner{Session: session, Job: Job{Table: "accounts", Key: []string{"a", "b"}}}
+	for _, c := range []struct {
+		after, first, last string
+		size               int
+		rows               int64
+	}{
+		{`[]`, `["0","3"]`, `["1","1"]`, 4, 4},
+		{`["1","1"]`, `["1","4"]`, `["2","8"]`, 6, 6},
+		{`["1","1"]`, `["1","4"]`, `["2","8"]`, 7, 6},
+		{`["2","5"]`, `["2","8"]`, `["2","8"]`, 1, 1},
+		{`["2","8"]`, `[]`, `[]`, 1, 0},
+	} {
+		var after Key
+		if err := after.Scan(c.after); err != nil {
+			t.Fatal(err)
+		}
+		found, err := runner.next(context.Background(), after, c.size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, _ := found.first.Value()
+		last, _ := found.last.Value()
+		if found.rows != c.rows || first != c.first || last != c.last {
+			t.Errorf("%d rows behind %s: %d from %s to %s", c.size, c.after, found.rows, first, last)
+		}
+	}
+}
