@@ -73,3 +73,33 @@ func TestTheLastBatchHoldsTheRest(t *testing.T) {
 		}
 	}
 }
+
+func TestABatchDoesNotWaitForTheDisk(t *testing.T) {
+	session, _ := open(t, postgrestest.New(t))
+	for _, statement := range []string{
+		"SET synchronous_commit = on",
+		"CREATE TABLE accounts AS SELECT 1 AS id, '' AS waits",
+		"CREATE TABLE progress (" + columns + ")",
+	} {
+		if _, err := session.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runner := Runner{Session: session, Table: "progress", Job: Job{
+		Name: "count", Statement: "UPDATE accounts SET waits = current_setting('synchronous_commit') WHERE id BETWEEN $1 AND $2",
+	}}
+	ctx := context.Background()
+	if err := runner.begin(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := runner.apply(ctx, batch{first: Key{"1"}, last: Key{"1"}, rows: 1}, false); err != nil {
+		t.Fatal(err)
+	}
+	var batch, end string
+	if err := session.QueryRow("SELECT waits, current_setting('synchronous_commit') FROM accounts").Scan(&batch, &end); err != nil {
+		t.Fatal(err)
+	}
+	if batch != "off" || end != "on" {
+		t.Error("synchronous_commit is", batch, "in a batch and", end, "at the end")
+	}
+}
