@@ -75,7 +75,11 @@ func (p Pair) Apply(ctx context.Context, set outbox.Set) (Applied, error) {
 			return Applied{}, err
 		}
 	}
-	return Applied{Events: len(taken.Events) + len(taken.Everything), Full: len(taken.Events) == batch}, nil
+	return Applied{
+		Events: len(taken.Events) + len(taken.Everything),
+		// Where every event is of a key that others work on, asking at once would not help.
+		Full: len(taken.Events) > 0 && len(taken.Events)+len(taken.Everything)+taken.Busy == batch,
+	}, nil
 }
 
 // write returns the keys whose sets are none.

@@ -3,12 +3,8 @@ package agreement
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"maps"
 	"slices"
-	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"migrate/internal/failure"
 	"migrate/redis-sync/internal/outbox"
@@ -93,17 +89,8 @@ func (p Pair) compare(ctx context.Context, set outbox.Set, keys []string, found 
 		redis, err = p.Redis.Read(ctx, names)
 		return err
 	}
-	deadline := time.Now().Add(lockPatience)
-	for {
-		err := p.inTransaction(ctx, read)
-		var server *pgconn.PgError
-		if errors.As(err, &server) && server.Code == lockNotAvailable && time.Now().Before(deadline) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		break
+	if err := patiently(func() error { return p.inTransaction(ctx, read) }); err != nil {
+		return err
 	}
 	for _, key := range keys {
 		found.add(set.Name(key), wanted.Scores[key], redis[set.Name(key)], func(member string) bool {
@@ -115,6 +102,9 @@ func (p Pair) compare(ctx context.Context, set outbox.Set, keys []string, found 
 
 // add compares one set.
 func (c *Comparison) add(name string, table, redis map[string]float64, pending func(member string) bool) {
+	if len(table) == 0 && len(redis) == 0 {
+		return
+	}
 	c.Sets++
 	c.Members += len(table)
 	members := slices.Collect(maps.Keys(table))

@@ -19,7 +19,7 @@ const (
 	together = 100
 	// members is how many of them go to Redis in one message.
 	members = 10_000
-	// lockPatience is how long to ask for locks that workers hold, each for one batch.
+	// lockPatience is how long to ask for a lock that others hold.
 	lockPatience = time.Minute
 	lostTries    = 3
 )
@@ -81,21 +81,18 @@ func (p Pair) Rebuild(ctx context.Context, set outbox.Set, key string) (Rebuilt,
 // replace exchanges sets for new ones. Their keys are locked from before the rows are read until the exchange, so that an
 // event that is committed meanwhile waits, and is applied to the new set. Readers see the old set until then.
 func (p Pair) replace(ctx context.Context, set outbox.Set, keys []string, done *Rebuilt) error {
-	deadline := time.Now().Add(lockPatience)
-	for lost := 0; ; {
+	for lost := 0; ; lost++ {
 		var built Rebuilt
-		err := p.inTransaction(ctx, func(tx *sql.Tx) (err error) {
-			built, err = p.exchange(ctx, tx, set, keys)
-			return err
+		err := patiently(func() error {
+			return p.inTransaction(ctx, func(tx *sql.Tx) (err error) {
+				built, err = p.exchange(ctx, tx, set, keys)
+				return err
+			})
 		})
-		var server *pgconn.PgError
-		switch {
-		case errors.As(err, &server) && server.Code == lockNotAvailable && time.Now().Before(deadline):
-			continue
-		case errors.Is(err, errLost) && lost < lostTries:
-			lost++
-			continue
-		case errors.Is(err, errLost):
+		if errors.Is(err, errLost) {
+			if lost < lostTries {
+				continue
+			}
 			return failure.Unreachable("Redis at %s loses sets while they are built: see to its memory, then run again", p.Redis.Address())
 		}
 		if err == nil && done != nil {
@@ -108,6 +105,18 @@ func (p Pair) replace(ctx context.Context, set outbox.Set, keys []string, done *
 }
 
 const lockNotAvailable = "55P03"
+
+// patiently asks again for locks that others hold longer than one statement waits: workers a key, a migration the table.
+func patiently(do func() error) error {
+	deadline := time.Now().Add(lockPatience)
+	for {
+		err := do()
+		var server *pgconn.PgError
+		if !errors.As(err, &server) || server.Code != lockNotAvailable || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
 
 var errLost = errors.New("a set was lost while it was built")
 
@@ -173,7 +182,11 @@ func (p Pair) exchange(ctx context.Context, tx *sql.Tx, set outbox.Set, keys []s
 func (p Pair) eachKeys(ctx context.Context, set outbox.Set, each func(keys []string) error) error {
 	var last *string
 	for {
-		keys, err := set.Keys(ctx, p.DB, last, together)
+		var keys []string
+		err := patiently(func() (err error) {
+			keys, err = set.Keys(ctx, p.DB, last, together)
+			return err
+		})
 		if err != nil || len(keys) == 0 {
 			return err
 		}

@@ -19,8 +19,8 @@ type Batch struct {
 	Changes []Change
 	// Token is greater than that of every earlier holder of the keys.
 	Token int64
-	// Busy tells that there are events of keys that another transaction works on.
-	Busy bool
+	// Busy counts the events of keys that another transaction works on.
+	Busy int
 	// Everything tells that the table was truncated: each of its sets may have changed.
 	Everything []int64
 }
@@ -62,7 +62,7 @@ func (s Set) Take(ctx context.Context, tx *sql.Tx, limit int) (Batch, error) {
 		case mine:
 			batch.Events = append(batch.Events, id)
 		default:
-			batch.Busy = true
+			batch.Busy++
 		}
 	}
 	if err := rows.Err(); err != nil || len(batch.Events) == 0 {

@@ -41,15 +41,28 @@ func (s *Server) Read(ctx context.Context, sets []string) (map[string]map[string
 	return found, nil
 }
 
-// Names calls each for the names of all sorted sets that begin with a prefix, some of them perhaps twice.
+// Names calls each for the names of all sorted sets that begin with a prefix, some of them perhaps twice. Those that somebody
+// builds, or built until he was killed, belong to them: what gives such a set its name may still be on the way.
 func (s *Server) Names(ctx context.Context, prefix string, each func(name string) error) error {
-	names := s.client.ScanType(ctx, 0, escape(prefix)+"*", page, "zset").Iterator()
-	for names.Next(ctx) {
-		if err := each(names.Val()); err != nil {
-			return err
+	for _, pattern := range []string{escape(prefix) + "*", own + "unfinished:*:" + escape(prefix) + "*"} {
+		names := s.client.ScanType(ctx, 0, pattern, page, "zset").Iterator()
+		for names.Next(ctx) {
+			name := names.Val()
+			if built, found := strings.CutPrefix(name, own+"unfinished:"); found {
+				_, name, _ = strings.Cut(built, ":")
+			}
+			if !strings.HasPrefix(name, prefix) {
+				continue // the pattern was found in its middle
+			}
+			if err := each(name); err != nil {
+				return err
+			}
+		}
+		if err := names.Err(); err != nil {
+			return s.failed(err)
 		}
 	}
-	return s.failed(names.Err())
+	return nil
 }
 
 var escape = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace
@@ -69,12 +82,16 @@ func (s *Server) Life(ctx context.Context) (string, error) {
 	return word, s.failed(err)
 }
 
-// Mark notes that all sets of a prefix were built in this life, and tells whether it is still the same.
+// markScript leaves the mark of another rebuild alone where this one began in an earlier life.
+var markScript = redis.NewScript(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[2], ARGV[1])
+return 1`)
+
+// Mark notes that all sets of a prefix were built in a life, unless that has ended, and tells which.
 func (s *Server) Mark(ctx context.Context, prefix, since string) (bool, error) {
-	if err := s.client.Set(ctx, markOf(prefix), since, 0).Err(); err != nil {
-		return false, s.failed(err)
-	}
-	return s.Whole(ctx, prefix)
+	marked, err := markScript.Run(ctx, s.client, []string{life, markOf(prefix)}, since).Bool()
+	return marked, s.failed(err)
 }
 
 // Whole tells whether all sets of a prefix have been built since Redis last lost its data.
