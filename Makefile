@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cluster test-renovate lint vulnerabilities bench bench-backfill bench-fleet reference pictures lock release clean tools tools-test
+.PHONY: help demo test test-cluster test-renovate lint vulnerabilities bench bench-backfill bench-fleet bench-redis reference pictures lock release clean tools tools-test
 
 # What is typed after `make` reaches a recipe as a variable of its environment.
 export VERSION
@@ -31,8 +31,11 @@ lint: tools-test ## Run the linters on this repository itself
 	@"$(bin)/zizmor" --quiet --offline --pedantic .github/workflows
 	@"$(bin)/pymarkdown" --config tests/pymarkdown.json scan --recurse README.md README.ja.md CHANGELOG.md docs
 
-vulnerabilities: tools-test ## Look the engine's dependencies up in Go's vulnerability database, online
-	@cd template/tools/migrate && PATH="$(bin):$$PATH" go tool -modfile=../../../tests/toolchain/govulncheck/go.mod govulncheck ./...
+govulncheck := PATH="$(bin):$$PATH" go tool -modfile="$(CURDIR)/tests/toolchain/govulncheck/go.mod" govulncheck ./...
+
+vulnerabilities: tools-test ## Look the engine's and its worker's dependencies up in Go's vulnerability database, online
+	@cd template/tools/migrate && $(govulncheck)
+	@cd template/tools/migrate/redis-sync && $(govulncheck)
 
 bench: tools-test ## Compare copying with Copier's floor, and migrating with plain goose
 	@"$(bin)/python" -m bench

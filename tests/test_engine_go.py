@@ -1,4 +1,4 @@
-"""The engine's own tests, on a real server, and the linters of Go."""
+"""The engine's own tests, on a real server, and the linters of Go for it and for the worker in a module beneath it."""
 
 import shutil
 from collections import defaultdict
@@ -9,6 +9,7 @@ import pytest
 from tests.toolchain.install import ROOT
 
 ENGINE = ROOT / "template/tools/migrate"
+each_module = pytest.mark.parametrize("module", [ENGINE, ENGINE / "redis-sync"], ids=lambda folder: folder.name)
 
 # The packages that say no, and the least share of their statements that the tests run.
 GUARDS = ("environment", "history", "connection")
@@ -17,8 +18,10 @@ COVERED = 0.9
 
 @pytest.fixture
 def go(run):
-    def go(*arguments: str | Path, env: dict[str, str] | None = None, timeout: float = 900) -> str:
-        result = run(*arguments, cwd=ENGINE, env={"GOFLAGS": "-mod=readonly", **(env or {})}, timeout=timeout)
+    def go(
+        *arguments: str | Path, module: Path = ENGINE, env: dict[str, str] | None = None, timeout: float = 900
+    ) -> str:
+        result = run(*arguments, cwd=module, env={"GOFLAGS": "-mod=readonly", **(env or {})}, timeout=timeout)
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
 
@@ -29,16 +32,19 @@ def test_formatted(go):
     assert go("gofmt", "-l", ".") == ""
 
 
-def test_vet(go):
-    go("go", "vet", "./...")
+@each_module
+def test_vet(go, module):
+    go("go", "vet", "./...", module=module)
 
 
-def test_staticcheck(go):
-    go("staticcheck", "-checks=all,-ST1000", "./...")
+@each_module
+def test_staticcheck(go, module):
+    go("staticcheck", "-checks=all,-ST1000", "./...", module=module)
 
 
-def test_modules_are_tidy(go):
-    go("go", "mod", "tidy", "-diff")
+@each_module
+def test_modules_are_tidy(go, module):
+    go("go", "mod", "tidy", "-diff", module=module)
 
 
 def address(server) -> str:
