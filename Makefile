@@ -47,6 +47,9 @@ bench-backfill: tools-test ## Measure a backfill beside an application that writ
 	@$(install) bench
 	@"$(bin)/python" -m bench.backfill
 
+bench-redis: tools-test ## Measure the worker that keeps Redis in agreement, on a quiet machine: [EVENTS=100000]
+	@"$(bin)/python" -m bench.redis
+
 reference: tools-test ## Write the pages of docs/reference that are made from the sources
 	@"$(bin)/python" -m reference
 

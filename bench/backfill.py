@@ -320,7 +320,7 @@ def kills(bench: Bench) -> Iterator[tuple[str, ...]]:
 
 def write(rows: list[tuple[str, ...]]) -> None:
     version = f"PostgreSQL {MAJOR}"
-    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    table = "\n".join(" ".join(["|", *(f"{cell} |".lstrip() for cell in row)]) for row in rows)
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(
         f"""# What a backfill costs
