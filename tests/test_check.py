@@ -96,7 +96,7 @@ def test_it_is_refused_where_data_counts(check):
 @pytest.fixture
 def sleeping(service, database):
     """sleeping(folder): a check that stands in the middle of a migration."""
-    query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(60)%'"
+    query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'BEGIN; SELECT pg_sleep(60)%'"
 
     def sleeping() -> tuple[Path, subprocess.Popen]:
         folder = service("avion-auth")
@@ -107,6 +107,7 @@ def sleeping(service, database):
             [folder / ENGINE, "check"], cwd=folder, env=command.environment(database), stderr=subprocess.PIPE, text=True
         )
         while database.value(query) == before:
+            assert running.poll() is None
             time.sleep(0.05)
         return folder, running
 
