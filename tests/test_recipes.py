@@ -170,7 +170,7 @@ def test_what_is_typed_after_make_arrives_unharmed(catalog, run):
         (["RECIPE=nope"], f'RECIPE is "nope": use one of {", ".join(RECIPES)}'),
         (
             ["RECIPE=concurrent_index", "STEP=nope"],
-            'STEP is "nope": use one of the steps of concurrent_index (create, replace)',
+            'STEP is "nope": use one of the steps of concurrent_index (create, replace, drop)',
         ),
         (["STEP=create"], "there is no RECIPE"),
         (

@@ -224,7 +224,7 @@ def without_linter(*command: str) -> Callable[[Scene], object]:
 
 
 SCENES: dict[str, Callable[[Scene], object]] = {
-    "items that must hold and do not": lambda s: s.edit(delete("README.md")).alone("doctor"),
+    "items that must hold and do not": lambda s: s.edit(delete("Makefile")).alone("doctor"),
     "run doctor in a checkout of the service": lambda s: s.edit(
         delete("migrations.mk"), delete(".copier-answers.yml")
     ).alone("doctor"),
