@@ -80,7 +80,9 @@ def test_whatever_the_answers_everything_starts_in_order_and_out_of_sight(answer
         # What only demands that there is a password, is gone.
         assert "configs" not in project
     assert PASSWORD not in json.dumps(projects[MIGRATIONS])
-    expected = {"postgres", "migrate"} | ({"redis", "redis-sync"} if "redis_sync" in answers["considerations"] else set())
+    expected = {"postgres", "migrate"} | (
+        {"redis", "redis-sync"} if "redis_sync" in answers["considerations"] else set()
+    )
     assert set(projects[MIGRATIONS]["services"]) == expected
     assert set(projects[WHOLE]["services"]) == {*expected, service}
     assert conditions(projects[WHOLE]["services"][service]) == {
