@@ -61,15 +61,16 @@ def test_rule_carries_the_labels_that_the_operator_selects_by(generate, labels):
     assert yaml.safe_load(file.read_text())["metadata"].get("labels", {}) == labels
 
 
-def test_every_series_is_one_of_this_services_jobs_in_its_namespace(generate):
-    for rule in alerts(generate(kubernetes_namespace="production")).values():
+@pytest.mark.parametrize("kind", ["migration", "backfill"])
+def test_every_series_is_one_of_this_services_jobs_in_its_namespace(generate, kind):
+    for rule in alerts(generate(kubernetes_namespace="production"), kind).values():
         for selector in selectors(rule["expr"]):
             where = matchers(selector)
             assert where["namespace"] == "production"
-            assert re.fullmatch(where["job_name"], "avion-auth-migration-1234567890")
-            assert not re.fullmatch(where["job_name"], "avion-auth-migration-tool-migration-42")
-            assert not re.fullmatch(where["job_name"], "avion-auth-migration-")
-            assert not re.fullmatch(where["job_name"], "avion-authz-migration-42")
+            assert re.fullmatch(where["job_name"], f"avion-auth-{kind}-1234567890")
+            assert not re.fullmatch(where["job_name"], f"avion-auth-{kind}-tool-{kind}-42")
+            assert not re.fullmatch(where["job_name"], f"avion-auth-{kind}-")
+            assert not re.fullmatch(where["job_name"], f"avion-authz-{kind}-42")
 
 
 @pytest.mark.parametrize("timeout", [1, 300, 86400])
@@ -90,7 +91,7 @@ def test_slow_migration_alerts_after_the_manuals_ten_minutes(generate):
 )
 def test_runbook_is_a_heading_of_the_troubleshooting_guide(generate, language, docs_url):
     service = generate(docs_language=language, docs_url=docs_url)
-    for name, rule in (alerts(service) | alerts(service, "maintenance")).items():
+    for name, rule in (alerts(service) | alerts(service, "backfill") | alerts(service, "maintenance")).items():
         page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
         assert anchor == name.lower()
         assert page.startswith(f"{docs_url}/")
@@ -126,6 +127,7 @@ def test_alerts_fire_as_long_as_they_should_in_every_life_of_a_job(generate, pro
 
 
 FAILED, SLOW, RETRYING, NO_POD = SEVERITIES
+BACKFILL = "BackfillFailed"
 CRON_FAILED, OVERDUE = MAINTENANCE = ("MaintenanceFailed", "MaintenanceOverdue")
 JOB = 'namespace="avion", job_name=~"avion-auth-migration-[0-9]+"'
 COMPLETE = f'unless on (cluster, namespace, job_name)\n(kube_job_complete{{{JOB}, condition="true"}} == 1)\n'
@@ -171,6 +173,16 @@ ALONE = ("max by (cluster, namespace, job_name) ", "")
         (NO_POD, "for", "5m", "0m"),
         (NO_POD, "for", "5m", "15m"),
         (NO_POD, "annotations", "#migrationpodnotcreated", "#migrationfailed"),
+        (BACKFILL, "expr", "-backfill-[0-9]+", "-backfill-.*"),
+        (BACKFILL, "expr", 'namespace="avion", ', ""),
+        (BACKFILL, "expr", *ALONE),
+        (BACKFILL, "expr", "(cluster, ", "("),
+        (BACKFILL, "expr", 'condition="true"', 'condition="false"'),
+        (BACKFILL, "expr", "kube_job_failed", "kube_job_complete"),
+        (BACKFILL, "expr", "== 1", "== 0"),
+        (BACKFILL, "for", "", "5m"),
+        (BACKFILL, "labels", "warning", "critical"),
+        (BACKFILL, "annotations", "#backfillfailed", "#migrationfailed"),
         *((alert, "expr", 'namespace="avion", ', "") for alert in MAINTENANCE),
         *((alert, "expr", "-cron-", "-") for alert in MAINTENANCE),
         *((alert, "labels", "warning", "critical") for alert in MAINTENANCE),
