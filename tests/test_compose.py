@@ -154,7 +154,7 @@ def test_nothing_starts_without_a_password(folder, tmp_path, file, password):
         dotenv(bare, DB_PASSWORD=password)
     resolved = resolve(bare, file)
     assert resolved.returncode == 1
-    assert "DB_PASSWORD is missing a value: Copy .env.example to .env and set it there" in resolved.stderr
+    assert "DB_PASSWORD is missing a value: Set it in .env, as in .env.example" in resolved.stderr
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,12 @@ def commands_after(result) -> list[str]:
     return [line.strip() for line in told.splitlines() if line.startswith("  ")]
 
 
-RUN = ["cp .env.example .env", "docker compose up --detach --wait postgres", "make migrate-up", "make migrate-doctor"]
+RUN = [
+    "test -e .env || cp .env.example .env",
+    "docker compose up --detach --wait postgres",
+    "make migrate-up",
+    "make migrate-doctor",
+]
 WIRE = "make -f migrations.mk migrate-wire"
 
 

@@ -17,7 +17,7 @@ func judgeSettings(e Evidence) Finding {
 	case e.Database.TargetError != nil:
 		return refused(e.Database.TargetError)
 	case !e.Database.Given.Present():
-		return skipped("cp .env.example .env", "no setting names a database")
+		return skipped("set in .env what .env.example sets", "no setting names a database")
 	default:
 		return pass("%s from %s, and what goes with it", e.Database.Given.Name, e.Database.Given.Source)
 	}
