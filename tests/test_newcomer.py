@@ -8,11 +8,11 @@ import shutil
 import pytest
 
 from tests.conftest import ENGINE
-from tests.pages import Block, blocks
+from tests.pages import blocks
 from tests.toolchain.install import ROOT
 from tests.toolchain.published import git_configuration
 
-TUTORIAL = ("docs/tutorial/first-service.md", "docs/tutorial/first-service.ja.md")
+TUTORIAL = "docs/tutorial/first-service.md"
 README = ("README.md", "README.ja.md")
 NEXT = "v9999.1.0"
 # No machine of the tests has Docker; the server is another one, and its role is there already.
@@ -60,16 +60,10 @@ def person(run, template, engine, create_database, git, tmp_path):
     return Person
 
 
-@pytest.mark.parametrize(("english", "japanese"), [TUTORIAL, README], ids=["tutorial", "readme"])
-def test_both_languages_have_the_same_commands(english, japanese):
-    here, there = ([block for block in blocks(page) if block.language != "text"] for page in (english, japanese))
-    assert [Block(block.language, block.code.replace("=ja", "=en")) for block in there] == here
-
-
 def test_tutorial(person, git):
     newcomer = person("avion_hello")
     said = ""
-    for block in blocks(TUTORIAL[0]):
+    for block in blocks(TUTORIAL):
         if block.language == "bash":
             if "copier update --defaults\n" in block.code:
                 newcomer.meets_a_release()
