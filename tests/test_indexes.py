@@ -2,9 +2,13 @@
 
 import contextlib
 import json
+import re
+import threading
+import time
 
 import psycopg
 import pytest
+import yaml
 
 SCHEMA = """
 CREATE TABLE a (id bigint PRIMARY KEY, b bigint, c text, d text COLLATE "C");
@@ -119,3 +123,67 @@ def test_an_index_that_could_not_be_built_is_invalid(indexes, database, run, eng
         database.query("CREATE UNIQUE INDEX CONCURRENTLY broken ON t (id)")
     assert set(indexes("invalid")) == {"public.broken"}
     assert "public.broken" in run("make", "migrate-indexes", cwd=engine.parents[3], env=database).stdout
+
+
+@pytest.fixture
+def reader(create_database, postgres_server, certificate):
+    """The owner's way into a database of a server with TLS, and that of a role that may connect and nothing else."""
+    owner = create_database("avion_auth", postgres_server(certificate=certificate))
+    owner.server.execute("CREATE ROLE reader LOGIN PASSWORD :'password'", password=owner["DB_PASSWORD"])
+    yield owner, owner | {"DB_USER": "reader"}
+    owner.server.execute("DROP ROLE reader")
+
+
+def test_an_index_that_is_being_built_is_told_by_those_who_may_see_it(reader, run, engine):
+    owner, stranger = reader
+
+    def told_invalid(who: dict) -> bool:
+        result = run(engine, "indexes", cwd=engine.parents[3], env=who)
+        assert result.returncode == 0, result.stderr
+        return "invalid  public.t_n" in result.stdout
+
+    owner.query("CREATE TABLE t (id bigint PRIMARY KEY, n int)")
+    build = threading.Thread(target=lambda: owner.query("CREATE INDEX CONCURRENTLY t_n ON t (n)"))
+    with owner.connect() as writing:
+        writing.autocommit = False
+        writing.execute("INSERT INTO t VALUES (1)")
+        build.start()
+        patience = time.monotonic() + 30
+        while not owner.value("SELECT count(*) FROM pg_stat_progress_create_index WHERE lockers_total > 0"):
+            assert time.monotonic() < patience
+            time.sleep(0.05)
+        assert told_invalid(stranger)
+        owner.server.execute("GRANT pg_read_all_stats TO reader")
+        assert not told_invalid(stranger)
+        assert not told_invalid(owner)
+    build.join()
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_page_says_how_to_ask_production(reader, run, service, certificate_authority, language):
+    _, stranger = reader
+    folder = service(
+        docs_language=language,
+        considerations=["concurrent_index"],
+        production_ssl_mode="verify-full",
+        production_ssl_root_cert="/etc/ssl/postgresql/ca.crt",
+    )
+    page = (folder / "docs/migration-setup.md").read_text()
+    (there,) = re.findall(r"^make migrate-indexes ENV.*$", page, re.MULTILINE)
+    (in_the_cluster,) = re.findall(r"^(make .*\[indexes\].*) \| kubectl create --filename -$", page, re.MULTILINE)
+    certificate_authority.cert_pem.write_to_path(folder / "ca.crt")
+    url = "postgres://{DB_USER}:{DB_PASSWORD}@localhost:{DB_PORT}/{DB_NAME}\n".format_map(stranger)
+    (folder / "db-url.txt").write_text(url)
+    asked = run(*there.split(), cwd=folder)
+    assert asked.stderr == "avion_auth_db (production) has no invalid, duplicate or unused index\n"
+
+    release = {"VERSION": "1.2.3", "BUILD_NUMBER": "42"}
+    job, usual = (
+        yaml.safe_load(run("sh", "-c", command, cwd=folder, env=release).stdout)
+        for command in (in_the_cluster, "make --silent migrate-job")
+    )
+    # Under another name: the alerts know the Jobs of migrations by theirs.
+    usual["metadata"]["name"] = "avion-auth-indexes-42"
+    usual["spec"]["template"]["spec"]["containers"][0]["args"] = ["indexes"]
+    assert job == usual
+    assert "job/avion-auth-indexes-${BUILD_NUMBER}" in page
