@@ -80,7 +80,7 @@ class Scene:
         return self.edit(replace(".goose.yml", "staging:\n    ssl_mode: require", "staging: {}"))
 
 
-SLEEPING = "FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid()"
+SLEEPING = "FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
 
 
 def await_sleeping(scene: Scene) -> None:
@@ -94,13 +94,19 @@ def tell_sleeping(scene: Scene, function: str) -> None:
     scene.database.query(f"SELECT {function}(pid) {SLEEPING}")
 
 
-def asleep(act: Callable[[Scene, int], object]) -> Callable[[Scene], object]:
+def migrating(scene: Scene) -> tuple[str, ...]:
+    scene.up().edit(sql("SELECT pg_sleep(30);"))
+    return ("up",)
+
+
+def asleep(
+    act: Callable[[Scene, int], object], begin: Callable[[Scene], tuple[str, ...]] = migrating
+) -> Callable[[Scene], object]:
     """What becomes of a run when something happens to it while its statement sleeps."""
 
     def scene_of_it(scene: Scene):
-        scene.up().edit(sql("SELECT pg_sleep(30);"))
         with subprocess.Popen(
-            [ENGINE, "up"],
+            [ENGINE, *begin(scene)],
             cwd=scene.folder,
             env=environment(scene.database),
             stderr=subprocess.PIPE,
@@ -121,6 +127,62 @@ BACKFILL = (
     "-- backfill: table=schema_metadata key=key\n"
     "UPDATE schema_metadata SET value = value WHERE key >= $1 AND key <= $2;\n"
 )
+
+
+MAINTENANCE = "migrations/maintenance/job.sql"
+MAINTAINED = """
+CREATE TABLE sessions (id bigint PRIMARY KEY, expires_at timestamptz NOT NULL, ended_at timestamptz);
+CREATE INDEX sessions_expires_at ON sessions (expires_at);
+INSERT INTO sessions VALUES (1, '2020-01-01');
+CREATE TABLE log (at timestamptz NOT NULL) PARTITION BY RANGE (at);
+CREATE TABLE log_2020 PARTITION OF log FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
+CREATE VIEW slow_holds AS SELECT tstzrange(NULL, NULL) AS held FROM pg_sleep(30);
+"""
+ROWS = "-- maintenance: kind=delete table=sessions key="
+BY_AGE = f"{ROWS}expires_at,id retain=1d"
+BY_STATEMENT = f"{ROWS}id\nDELETE FROM sessions WHERE id BETWEEN $1 AND $2"
+PARTITIONS = "-- maintenance: kind=partitions table=log column=at every=month ahead=1 retain=400d"
+
+
+def maintaining(job: str, more: str = "") -> Callable[[Scene], tuple[str, ...]]:
+    def begin(scene: Scene) -> tuple[str, ...]:
+        (scene.folder / MAINTENANCE).parent.mkdir()
+        scene.edit(sql(MAINTAINED + more), write(MAINTENANCE, f"{job}\n")).up()
+        return ("maintain", "job")
+
+    return begin
+
+
+def maintained(job: str, more: str = "") -> Callable[[Scene], object]:
+    return lambda s: s.engine(*maintaining(job, more)(s))
+
+
+def kept_from_maintenance(job: str, lock: str) -> Callable[[Scene], object]:
+    def act(scene: Scene):
+        command = maintaining(job)(scene)
+        with scene.database.connect() as other:
+            other.autocommit = False
+            other.execute(lock)
+            return scene.engine(*command, MIGRATION_RETRY_TIMEOUT="0")
+
+    return act
+
+
+def folder_instead_of_a_job(scene: Scene):
+    (scene.folder / MAINTENANCE).mkdir(parents=True)
+    return scene.engine("maintain", "job")
+
+
+def terminate(_: Scene, pid: int) -> None:
+    os.kill(pid, signal.SIGTERM)
+
+
+def lose_connection(scene: Scene, _: int) -> None:
+    tell_sleeping(scene, "pg_terminate_backend")
+
+
+DELETING = maintaining(BY_STATEMENT.replace("WHERE", "USING pg_sleep(30) WHERE"))
+KEEPING = maintaining(f"{PARTITIONS} holds=slow_holds")
 
 
 def unmerged(scene: Scene):
@@ -268,6 +330,26 @@ SCENES: dict[str, Callable[[Scene], object]] = {
     "could not be installed: put that version on the PATH": without_linter("sh", "tools/migrate/squawk.sh"),
     "has no unique index on exactly": backfilled(BACKFILL.replace("key=key", "key=value").replace("key ", "value ")),
     "needs a session of its own": table_lock_to_the_pooler,
+    "it is the name of a file in": lambda s: s.engine("maintain", "Job"),
+    "without JOB, which lists the jobs": lambda s: s.engine("maintain", "job"),
+    "cannot be read: correct its permissions": folder_instead_of_a_job,
+    "write one, as in '--": maintained("DELETE FROM sessions;"),
+    ":' says": maintained(f"{BY_AGE} every=month"),
+    "it needs a table and its key": maintained("-- maintenance: kind=delete retain=1d"),
+    "limit it": maintained(f"{ROWS}id\nDELETE FROM sessions;"),
+    "so that nothing says which rows to delete": maintained(f"{ROWS}expires_at,id"),
+    "is none that deletes or changes rows": maintained(f"{BY_AGE}\nTRUNCATE sessions;"),
+    "is no column with a time": maintained(f"{ROWS}id retain=1d"),
+    "so each run would read the whole table": maintained(f"{ROWS}ended_at,id retain=1d"),
+    "so a batch could grow without a limit": maintained(f"{ROWS}expires_at retain=1d"),
+    "needs all of table, column, every, ahead and retain": maintained(PARTITIONS.replace("ahead=1", "")),
+    "takes no statement": maintained(f"{PARTITIONS}\nDELETE FROM log;"),
+    "correct table= in": maintained(PARTITIONS.replace("=log", "=nowhere")),
+    "is not partitioned BY RANGE": maintained(PARTITIONS.replace("=log", "=sessions")),
+    "columns with ranges of time, but has to have one": maintained(f"{PARTITIONS} holds=sessions"),
+    "but a name has at most 63: rename the table": maintained(
+        PARTITIONS.replace("=log", "=" + "l" * 60), f"CREATE TABLE {'l' * 60} (at date) PARTITION BY RANGE (at);"
+    ),
     "follow its help": lambda s: s.edit(sql("CREATE INDEX a ON schema_metadata (value);", "DROP INDEX a;")).engine(
         "lint"
     ),
@@ -288,11 +370,20 @@ SCENES: dict[str, Callable[[Scene], object]] = {
     "restore both from git, then change the answer": answers("ssl_mode: require", "ssl_mode: verify-ca"),
     "but this folder is that of a": answers("layout: repository", "layout: monorepo-service"),
     "pending in": lambda s: s.engine("status", "--exit-code"),
+    "was interrupted after": asleep(terminate, DELETING),
+    "was interrupted; what it did is kept": asleep(terminate, KEEPING),
+    "was cancelled after": asleep(lambda s, _: tell_sleeping(s, "pg_cancel_backend"), DELETING),
+    "other sessions held the next ones for longer than": kept_from_maintenance(
+        BY_AGE, "SELECT FROM sessions FOR UPDATE"
+    ),
+    "other sessions kept it from its locks for longer than": kept_from_maintenance(
+        PARTITIONS, "LOCK TABLE log IN SHARE UPDATE EXCLUSIVE MODE"
+    ),
     "nothing of it stays": failing("SELECT 1 / 0;"),
     "it runs without a transaction, so what it did before that stays": failing("SELECT 1 / 0;", transaction=False),
     "a statement may take as long as MIGRATION_TIMEOUT says": failing("SELECT pg_sleep(30);", MIGRATION_TIMEOUT="1"),
-    "was interrupted": asleep(lambda _, pid: os.kill(pid, signal.SIGTERM)),
-    "and the lock with it": asleep(lambda s, _: tell_sleeping(s, "pg_terminate_backend")),
+    "was interrupted": asleep(terminate),
+    "and the lock with it": asleep(lose_connection),
     "is INVALID now": failing(
         "CREATE UNIQUE INDEX CONCURRENTLY a ON schema_metadata ((created_at IS NULL));", transaction=False
     ),
@@ -304,11 +395,18 @@ SCENES: dict[str, Callable[[Scene], object]] = {
         "DROP TABLE IF EXISTS a, b;",
     ),
     "does not undo in Down what it does in Up": checked("CREATE TABLE IF NOT EXISTS a (id int);", "SELECT 1;"),
+    "failed after": maintained(f"{BY_STATEMENT} AND 1 / 0 = id"),
+    "what it did before is kept": maintained(PARTITIONS, "CREATE VIEW old AS SELECT * FROM log_2020;"),
+    "the default partition holds rows of that time": maintained(
+        PARTITIONS, "CREATE TABLE log_rest PARTITION OF log DEFAULT;\nINSERT INTO log VALUES (now());"
+    ),
     "did not accept a connection within": lambda s: s.engine("status", DB_PORT="1", MIGRATION_CONNECT_TIMEOUT="0"),
     "refused user": lambda s: s.engine("status", DB_PASSWORD="wrong"),
     "has no database": lambda s: s.engine("status", DB_NAME="nowhere_db"),
     "no TLS with": lambda s: s.engine("status", DB_SSL_MODE="require"),
     "the right to read and write it": nobody_may_read,
+    "lost its connection after": asleep(lose_connection, DELETING),
+    "lost its connection; what it did is kept": asleep(lose_connection, KEEPING),
     "is not what it is in": lambda s: based(s, replace(NEW, "name text", "name varchar")),
     "was renamed to": lambda s: based(s, rename(NEW, "migrations/00002_accounts.sql")),
     "was deleted, and in": lambda s: based(s, delete(NEW)),
