@@ -25,8 +25,9 @@ class Outcome:
         return self.state not in ("conflict", "failed")
 
 
-def branch_of(target: str) -> str:
-    return f"avion-template/{target}"
+def branch_of(checkout: Checkout, target: str) -> str:
+    """One for each service: those of a monorepo share a repository."""
+    return f"avion-template/{checkout.prefix}{target}"
 
 
 def update_all(checkouts: list[Checkout], targets: list[str], count: int, waves: Iterable[int]) -> Iterator[Outcome]:
@@ -50,8 +51,8 @@ def update(checkout: Checkout, target: str, scratch: str) -> Outcome:
     """Updates a clone of the service; the branch appears in the service at the end, as a whole."""
     if checkout.version == target:
         return Outcome(checkout.folder, "current", target)
-    branch = branch_of(target)
     try:
+        branch = branch_of(checkout, target)
         there = checkout.git(
             "for-each-ref", "--format=%(refname:short)", f"refs/heads/{branch}", f"refs/heads/{branch}-conflict"
         )

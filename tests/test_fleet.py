@@ -137,8 +137,22 @@ def test_plan_of_a_service_in_a_monorepo(first, tmp_path, fleet, git):
     shown = fleet("plan", service)
     assert "clean  migrations.mk" in " ".join(shown.split(" ")).replace("    ", "  ")
     assert "deleted" in shown
-    assert f"updated   {service}  {BRANCH}" in fleet("update", service)
-    assert "The next release" in git("show", f"{BRANCH}:avion-auth/migrations.mk", cwd=service)
+
+
+def test_update_puts_each_service_of_a_monorepo_on_a_branch_of_its_own(first, tmp_path, fleet, git):
+    folders = [tmp_path / "mono" / name for name in ("avion-auth", "services/avion-user", "avion-media")]
+    for folder in folders:
+        shutil.copytree(first, folder, ignore=shutil.ignore_patterns(".git"))
+    git("init", "--quiet", cwd=tmp_path / "mono")
+    commit(git, tmp_path / "mono")
+    shown = fleet("update", "--workers", "2", *folders)
+    for folder in folders:
+        name = folder.relative_to(tmp_path / "mono").as_posix()
+        branch = f"avion-template/{name}/v1.1.0"
+        assert f"updated   {folder}  {branch}" in shown
+        assert "The next release" in git("show", f"{branch}:{name}/migrations.mk", cwd=folder)
+        changed = git("diff", "--name-only", f"main..{branch}", cwd=tmp_path / "mono").splitlines()
+        assert all(path.startswith(f"{name}/") for path in changed)
 
 
 def test_status_tells_version_lag_and_edits(service, fleet, git):
