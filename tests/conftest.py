@@ -16,10 +16,10 @@ from copier import run_copy
 from plumbum import local
 
 from tests.actions import Actions
-from tests.toolchain import command
+from tests.toolchain import command, install
 from tests.toolchain.install import ROOT, VENV, search_path
 from tests.toolchain.postgres import Certificate, Server
-from tests.toolchain.published import git_configuration, publish
+from tests.toolchain.published import COPY, git_configuration, publish
 
 ENGINE = Path("tools/migrate/bin/migrate")
 DEFAULT_MAJOR = "15"
@@ -205,6 +205,38 @@ def service(generate, engine) -> Callable[..., Path]:
         return generated
 
     return service
+
+
+@pytest.fixture(scope="session")
+def committed(copier_cli, engine, git, tmp_path_factory) -> Callable[..., Path]:
+    """committed("docs_language=en"): a service as the README's commands make it, its engine built, committed."""
+
+    def committed(*answers: str, folder: str = ".") -> Path:
+        repository = tmp_path_factory.mktemp("committed") / "avion-auth"
+        service = repository / folder
+        service.mkdir(parents=True)
+        data = [f"--data={answer}" for answer in answers]
+        copied = copier_cli([*COPY[1:], *data, service], cwd=repository)
+        assert copied.returncode == 0, copied.stderr
+        (service / ENGINE).parent.mkdir()
+        shutil.copy(engine, service / ENGINE)
+        git("init", "--quiet", "--initial-branch=main", cwd=repository)
+        git("add", "--all", cwd=repository)
+        git("commit", "--quiet", "--message=Generate", cwd=repository)
+        return service
+
+    return committed
+
+
+@pytest.fixture(scope="session")
+def promtool(run) -> Callable:
+    """promtool(service): what `make migrate-alerts-test` says."""
+    path = f"{install.promtool()}:{install.search_path()}"
+
+    def promtool(service: Path, target: str = "migrate-alerts-test"):
+        return run("make", "-f", "migrations.mk", target, cwd=service, env={"PATH": path})
+
+    return promtool
 
 
 def certificate_for(authority: trustme.CA, *names: str) -> Certificate:

@@ -2,15 +2,12 @@
 
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import promql_parser
 import pytest
 import yaml
 from copier import run_copy
-
-from tests.toolchain import install
 
 SEVERITIES = {
     "MigrationFailed": "critical",
@@ -97,17 +94,6 @@ def test_runbook_is_a_heading_of_the_troubleshooting_guide(generate, language, d
         assert page.startswith(f"{docs_url}/")
         guide = (service / "docs" / page.removeprefix(f"{docs_url}/")).read_text()
         assert re.search(rf"^#+ {name}$", guide, re.MULTILINE)
-
-
-@pytest.fixture
-def promtool(run) -> Callable:
-    """promtool(service): what `make migrate-alerts-test` says."""
-    path = f"{install.promtool()}:{install.search_path()}"
-
-    def promtool(service: Path):
-        return run("make", "-f", "migrations.mk", "migrate-alerts-test", cwd=service, env={"PATH": path})
-
-    return promtool
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,27 +27,6 @@ INDEX = "-- +goose Up\nCREATE INDEX new ON schema_metadata (value);\n-- +goose D
 def configuration(template, tmp_path_factory) -> dict[str, str]:
     """Under it, git finds the template's repository on this machine."""
     return git_configuration(tmp_path_factory.mktemp("git") / "config", template)
-
-
-@pytest.fixture(scope="module")
-def committed(copier_cli, engine, git, tmp_path_factory) -> Callable[..., Path]:
-    """committed("docs_language=en"): a service as the README's commands make it, committed."""
-
-    def committed(*answers: str, folder: str = ".") -> Path:
-        repository = tmp_path_factory.mktemp("committed") / "avion-auth"
-        service = repository / folder
-        service.mkdir(parents=True)
-        data = [f"--data={answer}" for answer in answers]
-        copied = copier_cli([*COPY[1:], *data, service], cwd=repository)
-        assert copied.returncode == 0, copied.stderr
-        (service / ENGINE).parent.mkdir()
-        shutil.copy(engine, service / ENGINE)
-        git("init", "--quiet", "--initial-branch=main", cwd=repository)
-        git("add", "--all", cwd=repository)
-        git("commit", "--quiet", "--message=Generate", cwd=repository)
-        return service
-
-    return committed
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 
@@ -11,7 +10,8 @@ import pytest
 
 from tests.conftest import Database
 from tests.faults import Marked
-from tests.toolchain.postgres import _unprivileged_account
+from tests.toolchain.port import free_port
+from tests.toolchain.postgres import unprivileged_account
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 RUNNERS = 8
@@ -43,9 +43,7 @@ def test_every_migration_is_applied_once(postgres, database, engine, tmp_path):
 @pytest.fixture
 def pgbouncer(database, tmp_path_factory):
     """The database through PgBouncer in transaction mode, as its distribution configures it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     folder = tmp_path_factory.mktemp("pgbouncer")
     configuration = folder / "pgbouncer.ini"
     configuration.write_text(
@@ -55,7 +53,7 @@ def pgbouncer(database, tmp_path_factory):
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
         "auth_type = any\npool_mode = transaction\n"
     )
-    account = _unprivileged_account()
+    account = unprivileged_account()
     options = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
     with configuration.open() as readable:
         pooler = subprocess.Popen(

@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import ENGINE
 from tests.toolchain import install
+from tests.toolchain.port import free_port
 
 SECOND = "migrations/00002_second.sql"
 GOOD = "-- +goose Up\nCREATE TABLE second (id int);\n-- +goose Down\nDROP TABLE second;\n"
@@ -43,9 +44,7 @@ def migrate(run, service, database, tmp_path) -> Callable:
 @pytest.fixture(scope="module")
 def pushgateway() -> Iterator[str]:
     """The address of a running Pushgateway."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     program = install.pushgateway() / "pushgateway"
     address = f"127.0.0.1:{port}"
     server = subprocess.Popen([program, f"--web.listen-address={address}", "--log.level=error"])

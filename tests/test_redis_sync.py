@@ -25,6 +25,7 @@ from tests.conftest import Database
 from tests.load import Load
 from tests.toolchain import command
 from tests.toolchain.command import environment
+from tests.toolchain.port import free_port
 from tests.toolchain.redis import Redis
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
@@ -498,9 +499,7 @@ def metrics(port: int) -> dict[str, float]:
 
 
 def test_metrics_tell_the_backlog_and_whether_redis_lost_its_data(timeline, redis):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     fill(timeline)
     timeline.start(REDIS_SYNC_LISTEN=f"127.0.0.1:{port}")
     timeline.catch_up()

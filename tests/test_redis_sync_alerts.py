@@ -1,5 +1,6 @@
 """The alerts on the worker for Redis fire for what is wrong with it, for nothing else, and lead to a page that helps."""
 
+import functools
 import re
 import shutil
 from collections.abc import Callable
@@ -9,18 +10,10 @@ import pytest
 import yaml
 from copier import run_copy
 
-from tests.toolchain import install
 
-
-@pytest.fixture
-def promtool(run) -> Callable:
-    """promtool(service): what `make migrate-redis-alerts-test` says."""
-    path = f"{install.promtool()}:{install.search_path()}"
-
-    def promtool(service: Path):
-        return run("make", "-f", "migrations.mk", "migrate-redis-alerts-test", cwd=service, env={"PATH": path})
-
-    return promtool
+@pytest.fixture(scope="session")
+def promtool(promtool) -> Callable:
+    return functools.partial(promtool, target="migrate-redis-alerts-test")
 
 
 @pytest.mark.parametrize(

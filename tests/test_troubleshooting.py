@@ -17,7 +17,6 @@ from tests.conftest import ENGINE, Database
 from tests.test_workflow import delete, rename, replace, write
 from tests.toolchain.command import environment
 from tests.toolchain.install import ROOT
-from tests.toolchain.published import COPY
 
 PAGE = (ROOT / "documents/en/migration-troubleshooting.md").read_text()
 # The messages by the exit code in the heading above them.
@@ -436,17 +435,8 @@ NOT_FATAL = {"the syntax of the SQL was not checked"}
 
 
 @pytest.fixture(scope="module")
-def generated(copier_cli, engine, git, tmp_path_factory) -> Path:
-    """A committed service, as the README's command makes it."""
-    service = tmp_path_factory.mktemp("generated") / "avion-auth"
-    copied = copier_cli([*COPY[1:], service], cwd=service.parent)
-    assert copied.returncode == 0, copied.stderr
-    (service / ENGINE).parent.mkdir()
-    shutil.copy(engine, service / ENGINE)
-    git("init", "--quiet", "--initial-branch=main", cwd=service)
-    git("add", "--all", cwd=service)
-    git("commit", "--quiet", "--message=Generate", cwd=service)
-    return service
+def generated(committed) -> Path:
+    return committed()
 
 
 @pytest.fixture

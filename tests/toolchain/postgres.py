@@ -5,7 +5,6 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from tests.toolchain import install
 from tests.toolchain.command import environment
+from tests.toolchain.port import free_port
 
 # The server lives as long as the pipe to this script is open, so it ends with us however we end. After a restart it is
 # another process.
@@ -52,10 +52,10 @@ class Server:
     def __init__(self, major: str, certificate: Certificate | None = None, *, durable: bool = False) -> None:
         self.major = major
         self.password = secrets.token_urlsafe(16)
-        self.port = _free_port()
+        self.port = free_port(self.host)
         self._home = Path(tempfile.mkdtemp(prefix=f"postgres-{major}-"))
         self.socket_directory = self._home
-        self._account = _unprivileged_account()
+        self._account = unprivileged_account()
         self._programs = self._usable_programs(install.postgres(major)) / "bin"
         self._data = self._home / "data"
         self._log = tempfile.TemporaryFile()  # noqa: SIM115, it is open as long as the server runs
@@ -205,7 +205,7 @@ class Server:
         return options
 
 
-def _unprivileged_account() -> pwd.struct_passwd | None:
+def unprivileged_account() -> pwd.struct_passwd | None:
     """PostgreSQL refuses to run as root, so that there it runs as nobody."""
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
@@ -215,9 +215,3 @@ def _link_or_copy(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((Server.host, 0))
-        return probe.getsockname()[1]

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from tests.toolchain import install
+from tests.toolchain.port import free_port
 
 
 class RefusedError(Exception):
@@ -21,9 +22,7 @@ class Redis:
     password = "p@ss/w:rd"
 
     def __init__(self, *options: str) -> None:
-        with socket.socket() as probe:
-            probe.bind((self.host, 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port(self.host)
         self._options = options
         self._home = tempfile.TemporaryDirectory(prefix="redis-")
         self.start()
