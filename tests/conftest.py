@@ -127,16 +127,23 @@ def questions() -> set[str]:
 
 
 @pytest.fixture
-def generate(template, questions, tmp_path_factory) -> Callable[..., Path]:
-    """generate("avion-auth", docs_language="en"): a service as `copier copy --defaults` without trust makes it."""
+def generate(template, questions, tmp_path_factory) -> Iterator[Callable[..., Path]]:
+    """generate("avion-auth", docs_language="en"): a service as `copier copy --defaults` without trust makes it.
+
+    It ends with its test, because with its engine it is twenty megabytes large, and there are thousands.
+    """
+    folders = []
 
     def generate(folder: str = "avion-auth", **answers: object) -> Path:
         assert set(answers) <= questions, f"no such question: {set(answers) - questions}"
-        service = tmp_path_factory.mktemp("services") / folder
+        folders.append(tmp_path_factory.mktemp("services"))
+        service = folders[-1] / folder
         run_copy(str(template), service, data=answers, defaults=True, unsafe=False, quiet=True)
         return service
 
-    return generate
+    yield generate
+    for folder in folders:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture
