@@ -80,7 +80,7 @@ def _update(options: argparse.Namespace) -> int:
 def _target(checkout: Checkout, wanted: str | None) -> str:
     known = releases(checkout.source)
     if wanted and wanted not in known:
-        raise RefusedError(f"{wanted} is not a release of {checkout.source}: the newest is {known[-1]}.")
+        raise RefusedError(f"{wanted} is not a release of {checkout.source}: use one that is, such as {known[-1]}.")
     return wanted or known[-1]
 
 
