@@ -419,6 +419,7 @@ SCENES: dict[str, Callable[[Scene], object]] = {
     ),
     "the database is newer than this release": applied(delete(NEW)),
     "although a higher version is": lambda s: s.edit(later("00003_next.sql")).up().edit(sql("SELECT 2;")).engine("up"),
+    "would begin from nothing": applied(replace(".goose.yml", "table: goose_db_version", "table: schema_history")),
     "have the same version": lambda s: s.edit(sql("SELECT 1;"), later("00002_other.sql")).engine("validate"),
     "another runner has held the lock of": held_by_another_run,
 }

@@ -55,8 +55,10 @@ func (e Entry) Unrecorded() bool { return e.Order > 0 && e.RecordedChecksum == "
 // Comparison holds every version that is on disk or in the database, in ascending order.
 type Comparison struct {
 	Entries []Entry
-	table   string
-	folder  string
+	// Elsewhere are other version tables in the database, where this one is about to begin.
+	Elsewhere []string
+	table     string
+	folder    string
 }
 
 // Files is a folder with the checksums of its files.
@@ -73,7 +75,7 @@ type Rules struct {
 
 // Compare puts the files beside the history of their version table.
 func Compare(files Files, known History, rules Rules) Comparison {
-	comparison := Comparison{table: rules.Table, folder: files.Path}
+	comparison := Comparison{Elsewhere: known.Elsewhere, table: rules.Table, folder: files.Path}
 	current := known.Current()
 	applied := map[int64]Entry{}
 	for position, record := range known.Records {
@@ -184,6 +186,9 @@ func (c Comparison) Accepting(version int64) Comparison {
 // Problems are the reasons to refuse a history that the files do not match, the one to solve first at the beginning.
 func (c Comparison) Problems() []error {
 	var problems []error
+	if len(c.Elsewhere) > 0 {
+		problems = append(problems, c.sayElsewhere())
+	}
 	for _, each := range []struct {
 		state State
 		say   func([]Entry) error
@@ -204,6 +209,12 @@ func (c Comparison) Check() error {
 		return problems[0]
 	}
 	return nil
+}
+
+func (c Comparison) sayElsewhere() error {
+	return failure.HistoryMismatch("%s would begin from nothing, although the database has a history in %s: "+
+		"name that one as table in .goose.yml; if it belongs to something else, run tools/migrate/bin/migrate repair",
+		c.table, strings.Join(c.Elsewhere, ", "))
 }
 
 func (c Comparison) sayNewer(newer []Entry) error {

@@ -31,6 +31,8 @@ type History struct {
 	Prepared bool
 	// Marker is the environment that the database says it belongs to, empty if it does not say.
 	Marker string
+	// Elsewhere are other version tables in the database that hold applied versions; only looked for before the first run.
+	Elsewhere []string
 }
 
 const undefinedTable = "42P01"
@@ -137,6 +139,9 @@ func scan(rows *sql.Rows) (History, error) {
 	slices.Reverse(history.Records)
 	return history, rows.Err()
 }
+
+// Begins tells that nothing was ever applied according to this table.
+func (h History) Begins() bool { return len(h.Records) == 0 && !h.Prepared }
 
 // Current is the highest applied version, 0 if there is none.
 func (h History) Current() int64 {

@@ -1,7 +1,9 @@
 package run
 
 import (
+	"context"
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -202,4 +204,60 @@ func TestTheHistoryOfASchemaOfItsOwn(t *testing.T) {
 		t.Error("nothing is recorded")
 	}
 	s.must((*Engine).Down)
+}
+
+const begins = "would begin from nothing, although the database has a history in "
+
+func TestAHistoryUnderAnotherNameIsNotBegunAnew(t *testing.T) {
+	for _, table := range []string{"schema_history", "elsewhere.goose_db_version", `"Versions"`} {
+		t.Run(table, func(t *testing.T) {
+			s := three(t)
+			s.Execute(t, "CREATE SCHEMA elsewhere AUTHORIZATION "+s.User)
+			s.goose("-table", table, "up-to", "2")
+			for name, operation := range map[string]func(*Engine, context.Context) error{
+				"up": (*Engine).Up, "status": status(StatusOptions{}), "validate": validate(true), "down": (*Engine).Down,
+			} {
+				t.Run(name, func(t *testing.T) { s.refuses(operation, failure.CodeHistoryMismatch, begins+table) })
+			}
+			if s.hasTable("c") || s.hasTable("goose_db_version_checksum") {
+				t.Error("something was changed")
+			}
+		})
+	}
+}
+
+func TestAHistoryGoesOnUnderTheNameItHas(t *testing.T) {
+	s := three(t)
+	s.goose("-table", "schema_history", "up-to", "2")
+	s.goose("status") // with the wrong table, which it creates
+	s.refuses((*Engine).Up, failure.CodeHistoryMismatch, begins+"schema_history")
+	s.write(".goose.yml", "driver: postgres\nservice: avion-auth\ntable: schema_history\n")
+	s.must((*Engine).Up)
+	if !s.hasTable("c") {
+		t.Error("the third migration was not applied")
+	}
+}
+
+func TestAHistoryOfSomethingElseIsLeftAlone(t *testing.T) {
+	s := newService(t, map[string]string{"migrations/00001_a.sql": createA, "migrations-seed/00001_data.sql": seedA})
+	s.Execute(t, "CREATE TABLE other (id serial PRIMARY KEY, version_id bigint, is_applied boolean, tstamp timestamp DEFAULT now());"+
+		" GRANT SELECT ON other TO "+s.User)
+	s.must(status(StatusOptions{})) // it holds nothing yet
+	s.Execute(t, "INSERT INTO other (version_id, is_applied) VALUES (0, true), (1, true)")
+	s.refuses((*Engine).Up, failure.CodeHistoryMismatch, begins+"other", "migrate repair")
+	if _, report := s.must((*Engine).Repair); !strings.Contains(report, "the history in goose_db_version begins beside that in other") {
+		t.Error(report)
+	}
+	s.must((*Engine).Up)
+	s.must((*Engine).Seed)
+	s.must((*Engine).Down)
+	s.must((*Engine).Up)
+}
+
+func TestTheHistoryOfTheSeedsIsNoHistoryOfMigrations(t *testing.T) {
+	s := newService(t, map[string]string{"migrations/00001_a.sql": createA, "migrations-seed/00001_data.sql": seedA})
+	s.Execute(t, "CREATE TABLE a (id int); ALTER TABLE a OWNER TO "+s.User)
+	folder, _ := filepath.Abs("migrations-seed")
+	s.goose("-dir", folder, "-table", "goose_seed_version", "up")
+	s.must(status(StatusOptions{}))
 }

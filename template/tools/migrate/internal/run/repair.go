@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"strings"
 
 	"migrate/internal/history"
 	"migrate/internal/migration"
@@ -9,6 +10,7 @@ import (
 
 // Repair accepts the files of applied versions as they are now: it records their names and checksums anew, and says
 // which. What a checksum cannot mend, such as a missing file, it leaves and reports. goose's table stays as it is.
+// In a database with the history of something else, it accepts that this service's begins beside it.
 func (e *Engine) Repair(ctx context.Context) error {
 	session, err := e.open(ctx)
 	if err != nil {
@@ -25,16 +27,16 @@ func (e *Engine) Repair(ctx context.Context) error {
 	if err := current.directory.Check(); err != nil {
 		return err
 	}
+	if len(current.comparison.Elsewhere) > 0 {
+		return session.beginBeside(ctx, current)
+	}
 	changed := current.comparison.In(history.Edited, history.Renamed)
 	if len(changed) == 0 {
 		e.report.Say("nothing to repair in %s: no applied migration was edited or renamed", session.target.Database)
 		return current.comparison.Check()
 	}
-	if session.target.Environment.NeedsConsent() {
-		if err := e.confirm("repair", "rewrites what is recorded about applied migrations, and needs the name of the database",
-			session.target); err != nil {
-			return err
-		}
+	if err := session.confirmRepair("rewrites what is recorded about applied migrations"); err != nil {
+		return err
 	}
 	if err := history.Repair(ctx, session.DB, current.Table, changed); err != nil {
 		return session.unreadable(ctx, history.ChecksumTable(current.Table), err)
@@ -47,4 +49,24 @@ func (e *Engine) Repair(ctx context.Context) error {
 		return err
 	}
 	return current.comparison.Check()
+}
+
+// beginBeside prepares the tables beside goose's, after which nobody asks for other histories any more.
+func (s *session) beginBeside(ctx context.Context, current stream) error {
+	others := strings.Join(current.comparison.Elsewhere, ", ")
+	if err := s.confirmRepair("begins a history beside that in " + others); err != nil {
+		return err
+	}
+	if err := history.Prepare(ctx, s.DB, current.Table, string(s.target.Environment)); err != nil {
+		return s.unreadable(ctx, history.ChecksumTable(current.Table), err)
+	}
+	s.engine.report.Say("repaired %s: the history in %s begins beside that in %s", s.target.Database, current.Table, others)
+	return nil
+}
+
+func (s *session) confirmRepair(consequence string) error {
+	if !s.target.Environment.NeedsConsent() {
+		return nil
+	}
+	return s.engine.confirm("repair", consequence+", and needs the name of the database", s.target)
 }

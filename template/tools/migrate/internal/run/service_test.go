@@ -134,18 +134,18 @@ func (s service) expectVersions(want string) {
 }
 
 // goose runs the stock command line of the version that go.mod pins.
-func (s service) goose(command string) string {
+func (s service) goose(arguments ...string) string {
 	s.t.Helper()
 	folder, err := filepath.Abs("migrations")
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	tool := exec.Command("go", "-C", module, "tool", "goose", "-env=none", "-dir", folder, command)
+	tool := exec.Command("go", append([]string{"-C", module, "tool", "goose", "-env=none", "-dir", folder}, arguments...)...)
 	tool.Env = append(os.Environ(), "GOOSE_DRIVER=postgres", "GOOSE_DBSTRING=application_name=goose", "GOWORK=off",
 		"PGHOST="+s.Host, "PGPORT="+s.Port, "PGDATABASE="+s.Name, "PGUSER="+s.User, "PGPASSWORD="+s.Password, "PGSSLMODE=disable")
 	output, err := tool.CombinedOutput()
 	if err != nil {
-		s.t.Fatalf("goose %s: %s\n%s", command, err, output)
+		s.t.Fatalf("goose %s: %s\n%s", arguments, err, output)
 	}
 	return string(output)
 }

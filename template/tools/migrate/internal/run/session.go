@@ -172,6 +172,12 @@ func (s *session) readHistory(ctx context.Context, files history.Files) (stream,
 	if err := s.follow(ctx, known.Marker); err != nil {
 		return stream{}, err
 	}
+	if known.Begins() {
+		known.Elsewhere, err = history.Elsewhere(ctx, s.DB, which.Table, s.engine.project.Seed.Table)
+		if err != nil {
+			return stream{}, s.unreadable(ctx, which.Table, err)
+		}
+	}
 	rules := history.Rules{Table: which.Table, OutOfOrder: s.engine.project.OutOfOrder}
 	current := stream{
 		Stream:     which,
