@@ -35,7 +35,7 @@ func Run(ctx context.Context, outside terminal.Terminal, arguments []string) err
 		return failure.Unreachable("%s: see to Redis, then run again", err)
 	}
 	if ctx.Err() != nil {
-		return failure.Refused("interrupted: what was begun can be run again")
+		return failure.Refused("interrupted before it was done: run again")
 	}
 	return failure.Refused("%s: see redis-sync --help", err)
 }

@@ -98,6 +98,6 @@ func Choose(sets []Set, table string) (Set, error) {
 	case table == "":
 		return Set{}, failure.Refused("several tables have an outbox (%s): name one with --table", known)
 	default:
-		return Set{}, failure.Refused("table %q has no outbox: those that have one are %s", table, known)
+		return Set{}, failure.Refused("table %q has no outbox: name one that has (%s)", table, known)
 	}
 }

@@ -53,7 +53,7 @@ func Resolve(settings config.Settings, where environment.Environment) (*Server, 
 			"and special characters of the password percent-encoded", setting.Name)
 	}
 	if parsed.Scheme != "redis" && parsed.Scheme != "rediss" {
-		return nil, failure.Refused("%s begins with %q: it begins with redis:// or, for TLS, rediss://", setting.Name, parsed.Scheme+":")
+		return nil, failure.Refused("%s begins with %q: write it with redis:// or, for TLS, rediss://", setting.Name, parsed.Scheme+":")
 	}
 	host := hostOf(parsed.Hostname())
 	rules := environment.Rules{PlaintextHosts: []string{composeHost}}
