@@ -99,8 +99,8 @@ var (
 	firstWord = regexp.MustCompile(`^[a-z-]+`)
 	capital   = regexp.MustCompile(`^[A-Z][a-z]`)
 	// A name keeps its capital letter.
-	product   = regexp.MustCompile(`^Redis `)
-	several   = regexp.MustCompile(`[.!?] |[.!?:;,]$|\n`)
+	product = regexp.MustCompile(`^Redis `)
+	several = regexp.MustCompile(`[.!?] |[.!?:;,]$|\n`)
 	// What nobody says who names what was found.
 	vague = regexp.MustCompile(`(?i)(^| )(please|sorry|oops|invalid|illegal|failed to|unable to|error)\b`)
 )
