@@ -311,7 +311,7 @@ BAD = {
         [replace("k8s/migrations/auth-migration-job.yaml", "[1, 3, 5]", "[1, 5]")],
         "Check the set-up",
     ),
-    "README that has lost the guides": ([write("README.md", "# avion-auth\n")], "Check the set-up"),
+    "troubleshooting guide deleted": ([delete("docs/migration-troubleshooting.md")], "Check the set-up"),
     "alerts deleted": ([delete("monitoring/auth-migration-alerts.yaml")], "Check the set-up"),
     "late file that works from empty only": (
         [
