@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"migrate/internal/failure"
 	"migrate/redis-sync/internal/outbox"
 )
 
@@ -60,12 +59,8 @@ func (p Pair) CompareAll(ctx context.Context, set outbox.Set) (Comparison, error
 // Compare compares the sorted set of one key.
 func (p Pair) Compare(ctx context.Context, set outbox.Set, key string) (Comparison, error) {
 	found := Comparison{Table: set.Table, Differences: []Difference{}}
-	valid, err := set.IsKey(ctx, p.DB, key)
-	if err != nil {
+	if err := set.CheckKey(ctx, p.DB, key); err != nil {
 		return found, err
-	}
-	if !valid {
-		return found, failure.Refused("%q is no key of %s: write it as PostgreSQL does, without the prefix %s", key, set.Table, set.Prefix)
 	}
 	return found, p.compare(ctx, set, []string{key}, &found)
 }

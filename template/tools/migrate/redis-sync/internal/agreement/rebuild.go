@@ -68,12 +68,8 @@ func (p Pair) RebuildAll(ctx context.Context, set outbox.Set) (Rebuilt, error) {
 // Rebuild builds the sorted set of one key anew.
 func (p Pair) Rebuild(ctx context.Context, set outbox.Set, key string) (Rebuilt, error) {
 	var done Rebuilt
-	valid, err := set.IsKey(ctx, p.DB, key)
-	if err != nil {
+	if err := set.CheckKey(ctx, p.DB, key); err != nil {
 		return done, err
-	}
-	if !valid {
-		return done, failure.Refused("%q is no key of %s: write it as PostgreSQL does, without the prefix %s", key, set.Table, set.Prefix)
 	}
 	return done, p.replace(ctx, set, []string{key}, &done)
 }

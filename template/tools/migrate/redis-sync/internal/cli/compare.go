@@ -9,7 +9,6 @@ import (
 	"migrate/internal/failure"
 	"migrate/internal/terminal"
 	"migrate/redis-sync/internal/agreement"
-	"migrate/redis-sync/internal/outbox"
 )
 
 func newCompare(outside terminal.Terminal) *cobra.Command {
@@ -26,16 +25,9 @@ func newCompare(outside terminal.Terminal) *cobra.Command {
 				return err
 			}
 			defer sides.Close()
-			sets, err := outbox.Find(ctx, sides.db)
+			sets, err := sides.sets(ctx, table, key)
 			if err != nil {
 				return err
-			}
-			if key != "" || table != "" || len(sets) == 0 {
-				set, err := outbox.Choose(sets, table)
-				if err != nil {
-					return err
-				}
-				sets = []outbox.Set{set}
 			}
 			different := 0
 			for _, set := range sets {

@@ -7,7 +7,6 @@ import (
 
 	"migrate/internal/terminal"
 	"migrate/redis-sync/internal/agreement"
-	"migrate/redis-sync/internal/outbox"
 )
 
 func newRebuild(outside terminal.Terminal) *cobra.Command {
@@ -23,19 +22,8 @@ func newRebuild(outside terminal.Terminal) *cobra.Command {
 				return err
 			}
 			defer sides.Close()
-			sets, err := outbox.Find(ctx, sides.db)
+			sets, err := sides.sets(ctx, table, key)
 			if err != nil {
-				return err
-			}
-			if key != "" || table != "" {
-				set, err := outbox.Choose(sets, table)
-				if err != nil {
-					return err
-				}
-				sets = []outbox.Set{set}
-			}
-			if len(sets) == 0 {
-				_, err := outbox.Choose(sets, "")
 				return err
 			}
 			for _, set := range sets {

@@ -14,6 +14,7 @@ import (
 	"migrate/internal/report"
 	"migrate/internal/terminal"
 	"migrate/redis-sync/internal/agreement"
+	"migrate/redis-sync/internal/outbox"
 	"migrate/redis-sync/internal/sortedset"
 )
 
@@ -116,4 +117,14 @@ func (s *sides) Close() {
 
 func (s *sides) pair() agreement.Pair {
 	return agreement.Pair{DB: s.db, Redis: s.redis, Say: s.report.Say}
+}
+
+// sets returns those of the table that is meant, or, where neither a table nor a key is named, those of all tables.
+func (s *sides) sets(ctx context.Context, table, key string) ([]outbox.Set, error) {
+	sets, err := outbox.Find(ctx, s.db)
+	if err != nil || table == "" && key == "" && len(sets) > 0 {
+		return sets, err
+	}
+	set, err := outbox.Choose(sets, table)
+	return []outbox.Set{set}, err
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"migrate/internal/failure"
 )
 
 // Keys returns up to limit keys after one in the order of the table, beginning with the first after nil.
@@ -32,6 +34,15 @@ func (s Set) IsKey(ctx context.Context, db *sql.DB, text string) (bool, error) {
 
 // invalidValue is the class of the SQLSTATEs that say that a text is no value of a type.
 const invalidValue = "22"
+
+// CheckKey refuses a text that is none of the table's keys.
+func (s Set) CheckKey(ctx context.Context, db *sql.DB, text string) error {
+	valid, err := s.IsKey(ctx, db, text)
+	if err == nil && !valid {
+		err = failure.Refused("%q is no key of %s: write it as PostgreSQL does, without the prefix %s", text, s.Table, s.Prefix)
+	}
+	return err
+}
 
 // Lock keeps workers and other rebuilds away from keys until the transaction ends, and returns a token that is greater than
 // that of every earlier holder. Everybody who waits for several locks takes them in the same order.
