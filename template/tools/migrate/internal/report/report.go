@@ -50,11 +50,11 @@ func (r Reporter) RolledBack(file string, took time.Duration) {
 	r.migration("rolled_back", fmt.Sprintf("rolled back %s (%s)", file, Milliseconds(took)), file, took)
 }
 
-// Failed reports the sentence of an error, with the exit code that goes with it.
-func (r Reporter) Failed(err error) {
+// Failed reports the sentence of a program's error, with the exit code that goes with it.
+func (r Reporter) Failed(program string, err error) {
 	sentence := err.Error()
 	if !r.JSON {
-		sentence = "migrate: " + sentence
+		sentence = program + ": " + sentence
 	}
 	r.write(slog.LevelError, "failed", sentence, slog.Int("exit_code", int(failure.CodeOf(err))))
 }

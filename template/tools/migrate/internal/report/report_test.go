@@ -19,7 +19,7 @@ func TestALineIsASentence(t *testing.T) {
 	reporter.Say("%d things", 3)
 	reporter.Applied("00002_a.sql", 13*time.Millisecond)
 	reporter.RolledBack("00002_a.sql", time.Second)
-	reporter.Failed(failure.Locked("busy"))
+	reporter.Failed("migrate", failure.Locked("busy"))
 	want := "3 things\nok 00002_a.sql (13 ms)\nrolled back 00002_a.sql (1000 ms)\nmigrate: busy\n"
 	if out.String() != want {
 		t.Error(out.String())
@@ -33,7 +33,7 @@ func TestALineIsAnObject(t *testing.T) {
 		t.Fatal(err)
 	}
 	reporter.About("db", "test").Applied("00002_a.sql", 13*time.Millisecond)
-	reporter.Failed(failure.Locked("two\nlines"))
+	reporter.Failed("migrate", failure.Locked("two\nlines"))
 	lines := json.NewDecoder(&out)
 	for _, want := range []map[string]any{
 		{"level": "INFO", "msg": "ok 00002_a.sql (13 ms)", "event": "applied", "file": "00002_a.sql", "version": 2.0, "duration_ms": 13.0, "database": "db", "environment": "test"},

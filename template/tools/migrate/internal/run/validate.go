@@ -194,7 +194,7 @@ func (e *Engine) tell(problems []error) error {
 	gravest := migration.Gravest(problems)
 	for _, problem := range problems {
 		if problem != gravest {
-			e.report.Failed(problem)
+			e.report.Failed("migrate", problem)
 		}
 	}
 	return gravest

@@ -25,7 +25,7 @@ func (e *Engine) Wire(ctx context.Context) error {
 	}
 	if len(plan.Clashes) > 0 {
 		for _, clash := range plan.Clashes {
-			e.report.Failed(clash)
+			e.report.Failed("migrate", clash)
 		}
 		return failure.Refused("nothing was written: %s in the way: solve what is said above and run again", things(len(plan.Clashes)))
 	}
