@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"migrate/internal/failure"
 	"migrate/internal/jobfile"
 	"migrate/internal/migration"
 )
@@ -67,23 +66,17 @@ var (
 
 // Read reads the job of a name from a folder of migrations.
 func Read(migrations, name string) (Job, error) {
-	file, err := Jobs.Read(migrations, name)
-	if err != nil {
-		return Job{}, err
-	}
-	job, err := parse(file)
-	if err != nil {
-		return Job{}, failure.Refused("%s: %s", Jobs.Path(migrations, name), err)
-	}
-	return job, nil
+	var job Job
+	err := Jobs.Read(migrations, name, job.parse)
+	return job, err
 }
 
-func parse(file jobfile.File) (Job, error) {
-	job := New(file)
-	if err := file.Settings(job.Set); err != nil {
-		return Job{}, err
+func (j *Job) parse(file jobfile.File) error {
+	*j = New(file)
+	if err := file.Settings(j.Set); err != nil {
+		return err
 	}
-	return job, job.Check()
+	return j.Check()
 }
 
 // New is a job before its settings are known.

@@ -64,34 +64,31 @@ func (k Kind) Names(migrations string) ([]string, error) {
 	return names, nil
 }
 
-// Path is where the job of a name is.
-func (k Kind) Path(migrations, name string) string {
-	return filepath.Join(migrations, k.Folder, name+".sql")
-}
-
-// Read reads the job of a name from a folder of migrations.
-func (k Kind) Read(migrations, name string) (File, error) {
+// Read reads the job of a name from a folder of migrations, and has it parsed.
+func (k Kind) Read(migrations, name string, parse func(File) error) error {
 	if !jobName.MatchString(name) {
-		return File{}, failure.Refused("JOB is %q: it is the name of a file in %s without .sql, in lower-case snake_case: "+
+		return failure.Refused("JOB is %q: it is the name of a file in %s without .sql, in lower-case snake_case: "+
 			"name one that is there", name, filepath.Join(migrations, k.Folder))
 	}
-	path := k.Path(migrations, name)
+	path := filepath.Join(migrations, k.Folder, name+".sql")
 	content, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return File{}, failure.Refused("there is no %s: run make %s without JOB, which lists the jobs", path, k.Target)
+		return failure.Refused("there is no %s: run make %s without JOB, which lists the jobs", path, k.Target)
 	}
 	if err != nil {
-		return File{}, failure.Refused("%s cannot be read: correct its permissions", path)
+		return failure.Refused("%s cannot be read: correct its permissions", path)
 	}
-	file, err := k.Parse(name, string(content))
+	file, err := k.file(name, string(content))
+	if err == nil {
+		err = parse(file)
+	}
 	if err != nil {
-		return File{}, failure.Refused("%s: %s", path, err)
+		return failure.Refused("%s: %s", path, err)
 	}
-	return file, nil
+	return nil
 }
 
-// Parse reads a job from the text of its file.
-func (k Kind) Parse(name, content string) (File, error) {
+func (k Kind) file(name, content string) (File, error) {
 	text := strings.TrimSpace(strings.ReplaceAll(content, "\r\n", "\n"))
 	sum := sha256.Sum256([]byte(strings.ReplaceAll(content, "\r\n", "\n")))
 	file := File{Name: name, Text: text, Checksum: hex.EncodeToString(sum[:]), kind: k}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"migrate/internal/backfill"
-	"migrate/internal/failure"
 	"migrate/internal/jobfile"
 )
 
@@ -76,37 +75,31 @@ var (
 
 // Read reads the job of a name from a folder of migrations.
 func Read(migrations, name string) (Job, error) {
-	file, err := Jobs.Read(migrations, name)
-	if err != nil {
-		return Job{}, err
-	}
-	job, err := parse(file)
-	if err != nil {
-		return Job{}, failure.Refused("%s: %s", Jobs.Path(migrations, name), err)
-	}
-	return job, nil
+	var job Job
+	err := Jobs.Read(migrations, name, job.parse)
+	return job, err
 }
 
-func parse(file jobfile.File) (Job, error) {
-	job := Job{Name: file.Name, Rows: backfill.New(file), Budget: backfill.Budget{Time: defaultTime}, Ahead: -1}
+func (j *Job) parse(file jobfile.File) error {
+	*j = Job{Name: file.Name, Rows: backfill.New(file), Budget: backfill.Budget{Time: defaultTime}, Ahead: -1}
 	settings := map[string]string{}
 	_ = file.Settings(func(name, value string) error {
 		settings[name] = value
 		return nil
 	})
 	// What else the line may say depends on the kind.
-	job.Kind = Kind(settings["kind"])
-	if job.Kind != Delete && job.Kind != Partitions {
-		return Job{}, fmt.Errorf("'-- maintenance:' says kind=%s: write kind=delete or kind=partitions", job.Kind)
+	j.Kind = Kind(settings["kind"])
+	if j.Kind != Delete && j.Kind != Partitions {
+		return fmt.Errorf("'-- maintenance:' says kind=%s: write kind=delete or kind=partitions", j.Kind)
 	}
-	job.Schedule = map[Kind]Schedule{Delete: Hourly, Partitions: Daily}[job.Kind]
-	if err := file.Settings(job.set); err != nil {
-		return Job{}, err
+	j.Schedule = map[Kind]Schedule{Delete: Hourly, Partitions: Daily}[j.Kind]
+	if err := file.Settings(j.set); err != nil {
+		return err
 	}
-	if job.Kind == Partitions {
-		return job, job.checkPartitions(file)
+	if j.Kind == Partitions {
+		return j.checkPartitions(file)
 	}
-	return job, job.checkRows(file)
+	return j.checkRows(file)
 }
 
 func (j *Job) set(name, value string) (err error) {
