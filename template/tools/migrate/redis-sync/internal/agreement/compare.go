@@ -62,7 +62,8 @@ func (p Pair) Compare(ctx context.Context, set outbox.Set, key string) (Comparis
 	if err := set.CheckKey(ctx, p.DB, key); err != nil {
 		return found, err
 	}
-	return found, p.compare(ctx, set, []string{key}, &found)
+	err := p.compare(ctx, set, []string{key}, &found)
+	return found, err
 }
 
 // compare holds the locks of the keys meanwhile, so that nothing reaches their sets between the two readings.

@@ -71,7 +71,8 @@ func (p Pair) Rebuild(ctx context.Context, set outbox.Set, key string) (Rebuilt,
 	if err := set.CheckKey(ctx, p.DB, key); err != nil {
 		return done, err
 	}
-	return done, p.replace(ctx, set, []string{key}, &done)
+	err := p.replace(ctx, set, []string{key}, &done)
+	return done, err
 }
 
 // replace exchanges sets for new ones. Their keys are locked from before the rows are read until the exchange, so that an

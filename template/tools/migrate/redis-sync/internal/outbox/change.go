@@ -68,7 +68,8 @@ func (s Set) Take(ctx context.Context, tx *sql.Tx, limit int) (Batch, error) {
 	if err := rows.Err(); err != nil || len(batch.Events) == 0 {
 		return batch, err
 	}
-	return batch, s.readChanges(ctx, tx, &batch)
+	err = s.readChanges(ctx, tx, &batch)
+	return batch, err
 }
 
 func (s Set) readChanges(ctx context.Context, tx *sql.Tx, batch *Batch) error {

@@ -54,7 +54,8 @@ FROM (SELECT DISTINCT hashtextextended(key, {seed}) AS hash FROM unnest($1::text
 		return 0, err
 	}
 	var token int64
-	return token, tx.QueryRowContext(ctx, s.statement("SELECT nextval({sequence})")).Scan(&token)
+	err := tx.QueryRowContext(ctx, s.statement("SELECT nextval({sequence})")).Scan(&token)
+	return token, err
 }
 
 // Rows calls each for every member of the keys, one key after the other.
