@@ -18,12 +18,16 @@ import yaml
 
 from tests.conftest import Database
 from tests.test_job_in_delivery import HELM, KUBECTL, write
+from tests.test_maintenance import CLEAN_UP
 from tests.toolchain import command, install
 
 pytestmark = pytest.mark.cluster
 
 BY_HAND = Path(__file__).parent / "manual_job.yaml"
 TABLE = "SELECT count(*) FROM pg_tables WHERE tablename = 'later'"
+SESSIONS = """CREATE TABLE sessions (id bigint PRIMARY KEY, expires_at timestamptz NOT NULL);
+CREATE INDEX sessions_expires_at ON sessions (expires_at);
+INSERT INTO sessions VALUES (1, '2020-01-01');"""
 LATER = "-- +goose Up\nCREATE TABLE later (id int);\n{}\n-- +goose Down\nDROP TABLE later;\n"
 
 
@@ -126,8 +130,8 @@ class Release:
         status = self.get("job", name)["status"]
         return {c["type"]: c.get("reason", "") for c in status.get("conditions", []) if c["status"] == "True"}
 
-    def settled(self) -> dict[str, str]:
-        return self.until(lambda: (c := self.conditions()).keys() & {"Complete", "Failed"} and c)
+    def settled(self, name: str = "avion-auth-migration-42") -> dict[str, str]:
+        return self.until(lambda: (c := self.conditions(name)).keys() & {"Complete", "Failed"} and c)
 
     def exit_codes(self) -> list[int]:
         pods = sorted(self.get("pods")["items"], key=lambda pod: pod["metadata"]["creationTimestamp"])
@@ -148,10 +152,13 @@ def release(cluster, service, create_database, postgres_server, certificate) -> 
     """In a namespace that enforces the restricted Pod Security Standard."""
     tag = secrets.token_hex(4)
     namespace = f"avion-{tag}"
-    folder = service("avion-auth", kubernetes_namespace=namespace)
+    considerations = ["session_cleanup", "redis_sync"]
+    folder = service("avion-auth", kubernetes_namespace=namespace, considerations=considerations)
     (cluster.images / tag).symlink_to(folder)
     cluster.kubectl("create", "namespace", namespace)
-    cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    # What is no pod yet is only warned about.
+    standard = [f"pod-security.kubernetes.io/{mode}=restricted" for mode in ("enforce", "warn")]
+    cluster.kubectl("label", "namespace", namespace, *standard)
     cluster.kubectl("apply", "--filename", folder / "k8s/migrations/auth-migration-access.yaml")
     database = create_database("avion_auth", postgres_server(certificate=certificate))
     made = Release(cluster, folder, namespace, tag, database)
@@ -174,6 +181,30 @@ def test_restricted_namespace_refuses_the_pod_of_a_job_by_hand(release):
     release.cluster.kubectl("create", f"--namespace={release.namespace}", "--filename", BY_HAND)
     release.until(lambda: 'violates PodSecurity \\"restricted' in release.events())
     assert release.get("pods")["items"] == []
+
+
+def test_cronjob_is_admitted_and_its_job_deletes_what_has_expired(release):
+    release.migration(SESSIONS)
+    assert "Complete" in release.run(release.job())
+    (release.folder / "migrations/maintenance").mkdir()
+    (release.folder / "migrations/maintenance/sessions_cleanup.sql").write_text(CLEAN_UP)
+    made = command.run("make", "--silent", "migrate-cronjobs", f"VERSION={release.tag}", cwd=release.folder)
+    release.cluster.kubectl("apply", "--warnings-as-errors", "--filename=-", feed=made.stdout)
+    release.cluster.kubectl(
+        *("create", "job", "at-once", f"--namespace={release.namespace}"),
+        "--from=cronjob/avion-auth-cron-sessions-cleanup",
+    )
+    assert "Complete" in release.settled("at-once")
+    assert release.database.value("SELECT count(*) FROM sessions") == 0
+
+
+def test_worker_for_redis_is_admitted(release):
+    worker = (release.folder / "k8s/migrations/auth-redis-sync.yaml").read_text().replace("${VERSION}", release.tag)
+    create = ("create", "--dry-run=server", "--warnings-as-errors", "--filename=-")
+    release.cluster.kubectl(*create, feed=worker)
+    as_root = release.cluster.ask(*create, feed=worker.replace("runAsNonRoot: true", "runAsNonRoot: false"))
+    assert as_root.returncode != 0
+    assert "would violate PodSecurity" in as_root.stderr
 
 
 def test_failed_migration_is_not_tried_again(release):
