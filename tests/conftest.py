@@ -126,11 +126,10 @@ def questions() -> set[str]:
     return {name for name, entry in entries.items() if not name.startswith("_") and entry.get("when") is not False}
 
 
-@pytest.fixture
-def generate(template, questions, tmp_path_factory) -> Iterator[Callable[..., Path]]:
+def _generate(template, questions, tmp_path_factory) -> Iterator[Callable[..., Path]]:
     """generate("avion-auth", docs_language="en"): a service as `copier copy --defaults` without trust makes it.
 
-    It ends with its test, because with its engine it is twenty megabytes large, and there are thousands.
+    It ends with its test, or with its module, because with its engine it is twenty megabytes large, and there are thousands.
     """
     folders = []
 
@@ -144,6 +143,10 @@ def generate(template, questions, tmp_path_factory) -> Iterator[Callable[..., Pa
     yield generate
     for folder in folders:
         shutil.rmtree(folder)
+
+
+generate = pytest.fixture(name="generate")(_generate)
+generate_for_module = pytest.fixture(name="generate_for_module", scope="module")(_generate)
 
 
 @pytest.fixture

@@ -175,16 +175,12 @@ def fences(text: str, language: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def generated() -> dict[str, Path]:
-    return {}
-
-
-@pytest.fixture
-def once(generate, generated) -> Callable[..., Path]:
+def once(generate_for_module) -> Callable[..., Path]:
     """once(docs_language="en"): avion-auth with these answers, generated at the first call; only to be read."""
+    generated = {}
 
     def once(**answers: object) -> Path:
-        return generated.get(repr(answers)) or generated.setdefault(repr(answers), generate(**answers))
+        return generated.get(repr(answers)) or generated.setdefault(repr(answers), generate_for_module(**answers))
 
     return once
 
