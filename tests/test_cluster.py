@@ -28,6 +28,7 @@ TABLE = "SELECT count(*) FROM pg_tables WHERE tablename = 'later'"
 SESSIONS = """CREATE TABLE sessions (id bigint PRIMARY KEY, expires_at timestamptz NOT NULL);
 CREATE INDEX sessions_expires_at ON sessions (expires_at);
 INSERT INTO sessions VALUES (1, '2020-01-01');"""
+NUMBERS = "-- backfill: table=numbers key=id batch=50ms load=5%\nUPDATE numbers SET done = done + 1 WHERE id BETWEEN $1 AND $2;\n"
 LATER = "-- +goose Up\nCREATE TABLE later (id int);\n{}\n-- +goose Down\nDROP TABLE later;\n"
 
 
@@ -196,6 +197,36 @@ def test_cronjob_is_admitted_and_its_job_deletes_what_has_expired(release):
     )
     assert "Complete" in release.settled("at-once")
     assert release.database.value("SELECT count(*) FROM sessions") == 0
+
+
+def test_suspended_backfill_stops_and_goes_on_where_it_was(release):
+    release.migration("CREATE TABLE numbers (id bigint PRIMARY KEY, done int NOT NULL DEFAULT 0);")
+    assert "Complete" in release.run(release.job())
+    release.database.query("INSERT INTO numbers SELECT generate_series(1, 100000)")
+    (release.folder / "migrations/backfill").mkdir()
+    (release.folder / "migrations/backfill/numbers.sql").write_text(NUMBERS)
+    job = "avion-auth-backfill-43"
+    made = command.run(
+        *("make", "--silent", "migrate-job", "JOB=numbers", f"VERSION={release.tag}", "BUILD_NUMBER=43"),
+        cwd=release.folder,
+    )
+    release.create(made.stdout)
+    patch = ("patch", "job", job, f"--namespace={release.namespace}", "--patch")
+    done = "SELECT count(*) FILTER (WHERE done = 1), count(*) FILTER (WHERE done > 1) FROM numbers"
+    release.until(lambda: release.database.query(done)[0][0])
+    release.cluster.kubectl(*patch, '{"spec": {"suspend": true}}')
+    release.until(
+        lambda: (
+            "Suspended" in release.conditions(job) and not release.get("pods", f"--selector=job-name={job}")["items"]
+        )
+    )
+    before = release.database.query(done)
+    time.sleep(3)
+    assert release.database.query(done) == before
+    assert 0 < before[0][0] < 100_000
+    release.cluster.kubectl(*patch, '{"spec": {"suspend": false}}')
+    assert "Complete" in release.settled(job)
+    assert release.database.query(done) == [(100_000, 0)]
 
 
 def test_worker_for_redis_is_admitted(release):
