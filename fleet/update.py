@@ -42,7 +42,7 @@ def update_all(checkouts: list[Checkout], targets: list[str], count: int, waves:
                 yield outcome
             if rest and not all(outcome.well for outcome in outcomes):
                 yield Outcome(
-                    Path(), "failed", f"{len(rest)} services were not begun: solve what is above, and run again."
+                    Path(), "failed", f"not begun: {len(rest)} of the services: solve what is above, and run again."
                 )
                 return
 

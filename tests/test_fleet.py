@@ -195,7 +195,7 @@ def test_conflict_is_on_a_branch_of_its_own_and_stops_the_next_wave(services, se
     (later,) = services(1)
     shown = fleet("update", "--wave", "1", service, later, status=1)
     assert f"conflict  {service}  {BRANCH}-conflict: docs/migration-old.md, migrations.mk" in shown
-    assert "1 services were not begun" in shown
+    assert "not begun: 1 of the services" in shown
     assert "<<<<<<<" in git("show", f"{BRANCH}-conflict:migrations.mk", cwd=service)
     assert "Our second" in git("show", f"{BRANCH}-conflict:docs/migration-old.md", cwd=service)
     assert git("branch", "--list", "avion-template/*", cwd=later) == ""
