@@ -135,12 +135,12 @@ class Bench:
             yield latencies
         finally:
             time.sleep(1)
-            running.send_signal(signal.SIGINT)
+            running.terminate()
             running.wait(timeout=60)
         for log in folder.glob("writes.*"):
             for line in log.read_text().splitlines():
                 fields = line.split()
-                # The interrupt may cut the last line.
+                # Its end may cut the last line.
                 if len(fields) == 7 and fields[2].isdigit():
                     latency, seconds, microseconds = int(fields[2]), int(fields[4]), int(fields[5])
                     latencies.append((seconds + (microseconds - latency) / 1e6, latency / 1000))
