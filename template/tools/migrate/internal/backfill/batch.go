@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -108,15 +110,20 @@ FROM key`, r.Job.Table, Key(r.Job.Key)).Scan(&kind, &indexed, &unique)
 	return nil
 }
 
-// behind limits a query to the rows that are left to do behind a key, and returns the values of its parameters.
-func (r *Runner) behind(last Key) (condition string, values []any) {
+// between limits a query to the rows that are left to do behind a key, up to another one if there is one, and returns the
+// values of its parameters.
+func (r *Runner) between(after, upTo Key) (condition string, values []any) {
 	var conditions []string
-	values = arguments(last)
-	if len(last) > 0 {
-		conditions = append(conditions, fmt.Sprintf("(%s) > (%s)", strings.Join(r.Job.Key, ", "), parameters(1, len(r.Job.Key))))
+	values = arguments(after, upTo)
+	key := strings.Join(r.Job.Key, ", ")
+	if len(after) > 0 {
+		conditions = append(conditions, fmt.Sprintf("(%s) > (%s)", key, parameters(1, len(after))))
+	}
+	if len(upTo) > 0 {
+		conditions = append(conditions, fmt.Sprintf("(%s) <= (%s)", key, parameters(len(after)+1, len(upTo))))
 	}
 	if !r.Before.IsZero() {
-		conditions = append(conditions, fmt.Sprintf("%s < $%d", r.Job.Key[0], len(last)+1))
+		conditions = append(conditions, fmt.Sprintf("%s < $%d", r.Job.Key[0], len(after)+len(upTo)+1))
 		values = append(values, r.Before.UTC().Format("2006-01-02 15:04:05.999999Z07:00"))
 	}
 	if len(conditions) == 0 {
@@ -125,10 +132,16 @@ func (r *Runner) behind(last Key) (condition string, values []any) {
 	return " WHERE " + strings.Join(conditions, " AND "), values
 }
 
-// next finds the batch of so many rows behind a key; its rows are 0 at the end of the table. Of a whole batch it reads the
-// key only where it ends, and counts only what is less than one: it costs a small part of what the batch does.
-func (r *Runner) next(ctx context.Context, after Key, rows int) (batch, error) {
-	condition, values := r.behind(after)
+// querier is a session, or a transaction in it.
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, values ...any) *sql.Row
+}
+
+// next finds the batch of so many rows behind a key, up to another one if there is one; its rows are 0 where none is left.
+// Of a whole batch it reads the key only where it ends, and counts only what is less than one: it costs a small part of
+// what the batch does.
+func (r *Runner) next(ctx context.Context, in querier, after, upTo Key, rows int) (batch, error) {
+	condition, values := r.between(after, upTo)
 	columns := strings.Join(r.Job.Key, ", ")
 	left := fmt.Sprintf("FROM %s%s", r.Job.Table, condition)
 	query := fmt.Sprintf(`
@@ -141,7 +154,7 @@ SELECT CASE WHEN EXISTS (SELECT FROM whole) THEN %[5]d ELSE (SELECT count(*) %[2
 		columns, left, rows-1, strings.Join(r.Job.Key, " DESC, ")+" DESC", rows,
 		"jsonb_build_array("+strings.Join(r.Job.Key, "::text, ")+"::text)::text")
 	var found batch
-	err := r.Session.QueryRowContext(ctx, query, values...).Scan(&found.rows, &found.first, &found.last)
+	err := in.QueryRowContext(ctx, query, values...).Scan(&found.rows, &found.first, &found.last)
 	return found, err
 }
 
@@ -151,22 +164,18 @@ var errTrial = errors.New("only a trial")
 // apply changes the rows of a batch and remembers, in the same transaction, that it did: whatever ends the run, no row
 // is missed and none is done twice. That also holds for a server that crashes and loses its last commits, so that none of
 // them has to wait for the disk while the batch holds its rows; the end of the job does.
-func (r *Runner) apply(ctx context.Context, rows batch, trial bool) (now Progress, err error) {
+func (r *Runner) apply(ctx context.Context, rows batch, by change, trial bool) (now Progress, err error) {
 	err = history.InTransaction(ctx, r.Session, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "SET LOCAL synchronous_commit = off"); err != nil {
 			return err
 		}
-		result, err := tx.ExecContext(ctx, r.Job.Statement, arguments(rows.first, rows.last)...)
-		if err != nil {
-			return err
-		}
-		changed, err := result.RowsAffected()
+		scanned, changed, err := by(ctx, tx, rows)
 		if err != nil {
 			return err
 		}
 		now = r.progress
 		now.LastKey = rows.last
-		now.Scanned += rows.rows
+		now.Scanned += scanned
 		now.Changed += changed
 		now.Batches++
 		if trial {
@@ -179,4 +188,50 @@ func (r *Runner) apply(ctx context.Context, rows batch, trial bool) (now Progres
 		err = nil
 	}
 	return now, err
+}
+
+// change is a way to change the rows of a batch. It tells how many rows it went over, and how many it changed.
+type change func(ctx context.Context, tx *sql.Tx, rows batch) (scanned, changed int64, err error)
+
+// way is how this run changes the rows of its batches.
+func (r *Runner) way() change {
+	if r.OpenWatcher == nil {
+		return r.atOnce
+	}
+	return r.inSlices
+}
+
+// atOnce changes them with one statement.
+func (r *Runner) atOnce(ctx context.Context, tx *sql.Tx, rows batch) (scanned, changed int64, err error) {
+	result, err := tx.ExecContext(ctx, r.Job.Statement, arguments(rows.first, rows.last)...)
+	if err != nil {
+		return 0, 0, err
+	}
+	changed, err = result.RowsAffected()
+	return rows.rows, changed, err
+}
+
+// inSlices rests before every slice of the batch for what the one before it took. Whoever commits meanwhile waits until the
+// disk has the whole log so far: that of a slice takes hardly longer than their own, that of a batch many times as long.
+func (r *Runner) inSlices(ctx context.Context, tx *sql.Tx, rows batch) (scanned, changed int64, err error) {
+	for done := r.progress.LastKey; !slices.Equal(done, rows.last); {
+		if err := sleep(ctx, r.Job.Pace.rest(r.worked)); err != nil {
+			return 0, 0, err
+		}
+		slice, err := r.next(ctx, tx, done, rows.last, sliceRows)
+		if err != nil {
+			return 0, 0, err
+		}
+		if slice.rows == 0 { // whoever held the last ones has deleted them
+			break
+		}
+		started := time.Now()
+		_, more, err := r.atOnce(ctx, tx, slice)
+		if err != nil {
+			return 0, 0, err
+		}
+		r.worked = time.Since(started)
+		done, scanned, changed = slice.last, scanned+slice.rows, changed+more
+	}
+	return scanned, changed, nil
 }

@@ -25,13 +25,13 @@ func TestFindingABatchCostsASmallPartOfIt(t *testing.T) {
 	finding, doing := time.Hour, time.Hour
 	for range 3 {
 		started := time.Now()
-		found, err := runner.next(context.Background(), nil, 40000)
+		found, err := runner.next(context.Background(), session, nil, nil, 40000)
 		if err != nil {
 			t.Fatal(err)
 		}
 		finding = min(finding, time.Since(started))
 		started = time.Now()
-		if _, err := runner.apply(context.Background(), found, true); err != nil {
+		if _, err := runner.apply(context.Background(), found, runner.atOnce, true); err != nil {
 			t.Fatal(err)
 		}
 		doing = min(doing, time.Since(started))
@@ -62,7 +62,7 @@ func TestTheLastBatchHoldsTheRest(t *testing.T) {
 		if err := after.Scan(c.after); err != nil {
 			t.Fatal(err)
 		}
-		found, err := runner.next(context.Background(), after, c.size)
+		found, err := runner.next(context.Background(), session, after, nil, c.size)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +92,7 @@ func TestABatchDoesNotWaitForTheDisk(t *testing.T) {
 	if err := runner.begin(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := runner.apply(ctx, batch{first: Key{"1"}, last: Key{"1"}, rows: 1}, false); err != nil {
+	if _, err := runner.apply(ctx, batch{first: Key{"1"}, last: Key{"1"}, rows: 1}, runner.atOnce, false); err != nil {
 		t.Fatal(err)
 	}
 	var batch, end string
@@ -101,5 +101,50 @@ func TestABatchDoesNotWaitForTheDisk(t *testing.T) {
 	}
 	if batch != "off" || end != "on" {
 		t.Error("synchronous_commit is", batch, "in a batch and", end, "at the end")
+	}
+}
+
+func TestABatchIsDoneInSlices(t *testing.T) {
+	session, _ := open(t, postgrestest.New(t))
+	for _, statement := range []string{
+		"CREATE TABLE accounts AS SELECT n % 3 AS a, n AS b, 0 AS done FROM generate_series(1, 1000) n",
+		"CREATE TABLE statements (changed bigint)",
+		`CREATE FUNCTION count_rows() RETURNS trigger LANGUAGE plpgsql AS
+			'BEGIN INSERT INTO statements SELECT count(*) FROM new; RETURN NULL; END'`,
+		"CREATE TRIGGER count_rows AFTER UPDATE ON accounts REFERENCING NEW TABLE AS new EXECUTE FUNCTION count_rows()",
+		"CREATE TABLE progress (" + columns + ")",
+	} {
+		if _, err := session.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runner := Runner{Session: session, Table: "progress", Job: Job{
+		Name: "count", Table: "accounts", Key: []string{"a", "b"}, Pace: Pace{Load: 100},
+		Statement: "UPDATE accounts SET done = done + 1 WHERE (a, b) >= ($1, $2) AND (a, b) <= ($3, $4)",
+	}}
+	ctx := context.Background()
+	if err := runner.begin(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{250, 750} {
+		rows, err := runner.next(ctx, session, runner.progress.LastKey, nil, size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if runner.progress, err = runner.apply(ctx, rows, runner.inSlices, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p := runner.progress; p.Scanned != 1000 || p.Changed != 1000 || p.Batches != 2 {
+		t.Errorf("%+v", p)
+	}
+	var sizes string
+	var other int
+	if err := session.QueryRow("SELECT (SELECT string_agg(changed::text, ' ') FROM statements), (SELECT count(*) FROM accounts WHERE done <> 1)").
+		Scan(&sizes, &other); err != nil {
+		t.Fatal(err)
+	}
+	if want := "100 100 50 100 100 100 100 100 100 100 50"; sizes != want || other != 0 {
+		t.Errorf("%d rows were not done once, in slices of %s instead of %s", other, sizes, want)
 	}
 }

@@ -11,7 +11,7 @@ import (
 // estimate is how many rows the planner expects behind the last batch.
 func (r *Runner) estimate(ctx context.Context) (int64, error) {
 	var text string
-	condition, values := r.behind(r.progress.LastKey)
+	condition, values := r.between(r.progress.LastKey, nil)
 	query := fmt.Sprintf("EXPLAIN (FORMAT JSON) SELECT %s FROM %s%s", strings.Join(r.Job.Key, ", "), r.Job.Table, condition)
 	if err := r.Session.QueryRowContext(ctx, query, values...).Scan(&text); err != nil {
 		return 0, err
@@ -74,7 +74,7 @@ func (r *Runner) tryOut(ctx context.Context) (Estimate, error) {
 		return Estimate{}, err
 	}
 	for size := firstBatch; ; {
-		rows, err := r.next(ctx, r.progress.LastKey, size)
+		rows, err := r.next(ctx, r.Session, r.progress.LastKey, nil, size)
 		if err != nil {
 			return Estimate{}, err
 		}
@@ -83,7 +83,7 @@ func (r *Runner) tryOut(ctx context.Context) (Estimate, error) {
 			return found, nil
 		}
 		started := time.Now()
-		now, err := r.apply(ctx, rows, true)
+		now, err := r.apply(ctx, rows, r.way(), true)
 		if err != nil {
 			return Estimate{}, err
 		}
@@ -98,7 +98,6 @@ func (r *Runner) tryOut(ctx context.Context) (Estimate, error) {
 		}
 		size = larger
 	}
-	busy := time.Duration(float64(found.Rows) / float64(found.Trial) * float64(found.Took))
-	found.Total = busy + r.Job.Pace.rest(busy)
+	found.Total = time.Duration(float64(found.Rows) / float64(found.Trial) * float64(found.Took))
 	return found, nil
 }

@@ -5,6 +5,7 @@ import (
 )
 
 const (
+	sliceRows     = 100
 	firstBatch    = 1_000
 	smallestBatch = 100
 	largestBatch  = 200_000
@@ -19,7 +20,7 @@ func (p Pace) rowsFor(rows int, took time.Duration) int {
 
 func clamp(rows int) int { return min(max(rows, smallestBatch), largestBatch) }
 
-// rest is how long the job leaves the server alone after a batch.
+// rest is how long the job leaves the server alone after it has worked so long.
 func (p Pace) rest(took time.Duration) time.Duration {
 	return took * time.Duration(100-p.Load) / time.Duration(p.Load)
 }

@@ -38,6 +38,8 @@ type Runner struct {
 	progress            Progress
 	pressure            pressure
 	toldLag, toldVacuum bool
+	// worked is how long the last slice took, for which the job has not rested yet.
+	worked time.Duration
 	// vacuumSince is since when the job has seen the table being vacuumed.
 	vacuumSince time.Time
 	// statementTimeout is the server's, zero for none.
@@ -187,14 +189,14 @@ func (r *Runner) size() int {
 	return int(min(int64(r.progress.BatchRows), r.Budget.Rows-(r.progress.Scanned-r.already)))
 }
 
-// step does one batch and rests after it; it tells whether that was the end of the table.
+// step does one batch, and rests after it where others waited for it; it tells whether that was the end of the table.
 func (r *Runner) step(ctx context.Context) (ended bool, err error) {
 	if r.OpenWatcher != nil {
 		if err := r.giveWay(ctx); err != nil || r.progress.State == Paused || r.spent() {
 			return false, err
 		}
 	}
-	rows, err := r.next(ctx, r.progress.LastKey, r.size())
+	rows, err := r.next(ctx, r.Session, r.progress.LastKey, nil, r.size())
 	if err != nil {
 		return false, err
 	}
@@ -202,15 +204,11 @@ func (r *Runner) step(ctx context.Context) (ended bool, err error) {
 		return true, r.finish(ctx)
 	}
 	took, waiters, err := r.applyPatiently(ctx, rows)
-	if err != nil || r.OpenWatcher == nil || r.progress.State == Paused {
+	if err != nil || !waiters || r.progress.State == Paused {
 		return false, err
 	}
-	rest := r.Job.Pace.rest(took)
-	if waiters {
-		r.progress.BatchRows = clamp(r.progress.BatchRows / 2)
-		rest *= 2
-	}
-	return false, sleep(ctx, rest)
+	r.progress.BatchRows = clamp(r.progress.BatchRows / 2)
+	return false, sleep(ctx, took)
 }
 
 // finish ends a job, also one that somebody paused after its last batch: there is nothing left to go on with.
@@ -240,7 +238,7 @@ func (r *Runner) applyPatiently(ctx context.Context, rows batch) (took time.Dura
 			stop = r.watch(ctx)
 		}
 		started := time.Now()
-		now, err := r.apply(ctx, rows, false)
+		now, err := r.apply(ctx, rows, r.way(), false)
 		took, waiters = time.Since(started), stop()
 		if err == nil {
 			now.BatchRows = r.Job.Pace.rowsFor(int(rows.rows), took)
@@ -260,7 +258,7 @@ func (r *Runner) applyPatiently(ctx context.Context, rows batch) (took time.Dura
 		if paused, err := r.paused(ctx); err != nil || paused {
 			return 0, false, err
 		}
-		if rows, err = r.next(ctx, r.progress.LastKey, clamp(int(rows.rows/2))); err != nil {
+		if rows, err = r.next(ctx, r.Session, r.progress.LastKey, nil, clamp(int(rows.rows/2))); err != nil {
 			return 0, false, err
 		}
 		if rows.rows == 0 { // whoever held them has deleted them
