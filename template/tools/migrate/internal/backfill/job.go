@@ -46,7 +46,7 @@ type Pace struct {
 	WAL int64
 }
 
-var defaultPace = Pace{Batch: 100 * time.Millisecond, Load: 50, ReplicaLag: 10 * time.Second, WAL: 64 << 20}
+var defaultPace = Pace{Batch: 100 * time.Millisecond, Load: 10, ReplicaLag: 10 * time.Second, WAL: 64 << 20}
 
 const (
 	shortestBatch = 10 * time.Millisecond
