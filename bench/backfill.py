@@ -337,8 +337,8 @@ vacuumed, and with a checkpoint; the first two rates are medians of {RUNS} runs.
 
 ![Rows per second and the writers' p99 over time, of one UPDATE and of the backfill](backfill.svg)
 
-Both pieces of work begin at second 0, the backfill at the pace that a job has by itself. How many rows the backfill has done it says itself, with every batch; how many the
-`UPDATE` has done is worked out from the growth of the table.
+Both pieces of work begin at second 0, the backfill at the pace that a job has by itself. How many rows the backfill has
+done it says itself, with every batch; how many the `UPDATE` has done is worked out from the growth of the table.
 """
     )
 
