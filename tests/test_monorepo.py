@@ -12,7 +12,7 @@ from tests.toolchain.install import ROOT
 from tests.toolchain.published import git_configuration
 
 ANSWERS_FILE = ".copier-answers.yml"
-OLDER, NEWEST = "v9998.0.0", "v9999.0.0"
+OLDER, NEWEST, LATER = "v9998.0.0", "v9999.0.0", "v9999.1.0"
 
 
 def blocks(page: str) -> list[str]:
@@ -74,16 +74,29 @@ def test_page_about_monorepos(shell, monorepo, git):
     assert git("status", "--porcelain", cwd=monorepo).split() == ["M", ANSWERS_FILE]
 
 
-def test_the_trap_is_as_the_page_says(shell, monorepo, git):
+def test_the_trap_and_the_way_out_are_as_the_page_says(shell, monorepo, git, tmp_path):
     first, *_ = blocks("monorepo.md")
-    shell(first.replace("copier copy", f"copier copy --vcs-ref={OLDER}"), monorepo)
+    shell(first, monorepo)
     (monorepo / "avion-auth/migrations.mk").unlink()
     git("commit", "--quiet", "--all", "--message=Delete", cwd=monorepo)
-    shell(f"copier update --defaults --answers-file avion-auth/{ANSWERS_FILE}", monorepo)
+    template = tmp_path / "later"
+    git("clone", "--quiet", tmp_path / "template.git", template, cwd=tmp_path)
+    (template / "template/docs/new.md").write_text("New in this version.\n")
+    git("add", "--all", cwd=template)
+    git("commit", "--quiet", "--message=Later", cwd=template)
+    git("tag", LATER, cwd=template)
+    git("push", "--quiet", "origin", LATER, cwd=template)
+
+    page = (ROOT / "docs/how-to/monorepo.md").read_text()
+    wrong, back, look, remove = re.findall(r"`((?:copier|git) [^`]* -[^`]*)`", page.partition("\n## Never name")[2])
+    shell(wrong.replace("copier update", "copier update --defaults"), monorepo)
+    assert version(monorepo / "avion-auth") == LATER
+    assert git("status", "--porcelain", cwd=monorepo).split() == ["M", f"avion-auth/{ANSWERS_FILE}", "??", "docs/"]
+    shell(back, monorepo)
     assert version(monorepo / "avion-auth") == NEWEST
-    assert git("status", "--porcelain", cwd=monorepo).split() == ["M", f"avion-auth/{ANSWERS_FILE}"]
-    shell(f"git checkout -- avion-auth/{ANSWERS_FILE}", monorepo)
-    assert version(monorepo / "avion-auth") == OLDER
+    assert "Would remove docs/" in shell(look, monorepo).stdout
+    shell(remove, monorepo)
+    assert git("status", "--porcelain", cwd=monorepo) == ""
 
 
 def test_page_about_moving_a_service(shell, monorepo, git, tmp_path):
