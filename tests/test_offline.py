@@ -20,8 +20,6 @@ def test_a_service_is_updated_built_and_linted_without_a_network(
 ):
     service = generate()
     git("init", "--quiet", cwd=service)
-    with (service / ".gitignore").open("a") as ignored:
-        ignored.write("carried/\n")
     answers = service / ".copier-answers.yml"
     answers.write_text(answers.read_text().replace(str(template), "gh:org/avion-migration-template"))
     git("add", "--all", cwd=service)
