@@ -41,8 +41,8 @@ def test_every_migration_is_applied_once(postgres, database, engine, tmp_path):
 
 
 @pytest.fixture
-def pgbouncer(database, tmp_path_factory):
-    """The database through PgBouncer in transaction mode, as its distribution configures it."""
+def pgbouncer(request, database, tmp_path_factory):
+    """The database through PgBouncer, in transaction mode unless told otherwise, as its distribution configures it."""
     port = free_port()
     folder = tmp_path_factory.mktemp("pgbouncer")
     configuration = folder / "pgbouncer.ini"
@@ -51,7 +51,7 @@ def pgbouncer(database, tmp_path_factory):
         f"{database['DB_NAME']} = host={database['DB_HOST']} port={database['DB_PORT']} "
         f"user={database['DB_USER']} password={database['DB_PASSWORD']}\n"
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-        "auth_type = any\npool_mode = transaction\n"
+        f"auth_type = any\npool_mode = {getattr(request, 'param', 'transaction')}\n"
     )
     account = unprivileged_account()
     options = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
@@ -86,6 +86,7 @@ def test_behind_pgbouncer_too(postgres, pgbouncer, engine, tmp_path):
 
 
 @pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not installed")
+@pytest.mark.parametrize("pgbouncer", ["transaction", "session"], indirect=True)
 def test_a_session_lock_behind_pgbouncer_is_refused(pgbouncer, engine, tmp_path):
     marked = Marked(tmp_path, engine, pgbouncer).write()
     runner = marked.start()
