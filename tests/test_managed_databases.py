@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from tests.conftest import Database
 from tests.pages import blocks
 from tests.toolchain import install
 from tests.toolchain.published import git_configuration
@@ -20,6 +21,11 @@ def committed(service, git, template):
     for arguments in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "Begin"]):
         git(*arguments, cwd=folder)
     return folder
+
+
+def url(database: Database) -> str:
+    user, password, host, port, name = (database[f"DB_{key}"] for key in ("USER", "PASSWORD", "HOST", "PORT", "NAME"))
+    return f"postgres://{user}:{password}@{host}:{port}/{name}"
 
 
 def test_a_person_who_follows_the_page_has_the_certificate_checked(
@@ -55,7 +61,10 @@ def test_a_person_who_follows_the_page_has_the_certificate_checked(
     assert list(given["data"]) == [mount["subPath"]] == [item["key"] for item in volume["configMap"]["items"]]
     assert mount["mountPath"] == path
 
+    (committed / ".env").write_text((committed / ".env.example").read_text())
     right, wrong = (create_database("avion_auth", servers[name]) for name in ("right", "wrong name"))
-    assert "TLS (sslmode verify-full)" in type_in(try_it, ENVIRONMENT="production", **right).stdout
-    refused = run("bash", "-ec", try_it, cwd=committed, env={"ENVIRONMENT": "production"} | wrong)
+    (committed / "db-url.txt").write_text(url(right))
+    assert "TLS (sslmode verify-full), environment production" in type_in(try_it).stdout
+    (committed / "db-url.txt").write_text(url(wrong))
+    refused = run("bash", "-ec", try_it, cwd=committed)
     assert "Error 4" in refused.stderr
