@@ -109,6 +109,21 @@ def test_argo_cd_runs_the_job_before_the_synchronisation_and_after_what_it_needs
     assert_same_job(documents["Job"], folder / "deploy/auth-migration-job.yaml")
 
 
+def test_argo_cd_makes_no_hook_of_what_is_the_applications(follow):
+    deploy = follow(ARGO_CD, "deploy") / "deploy"
+    own = [{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "avion-auth"}}]
+    own += [{"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "avion-auth-report"}}]
+    (deploy / "own.yaml").write_text(yaml.safe_dump_all(own))
+    kustomization = yaml.safe_load(files(ARGO_CD)["kustomization.yaml"])
+    kustomization["resources"].append("own.yaml")
+    (deploy / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    result = run(install.kubernetes() / "kubectl", "kustomize", "deploy", cwd=deploy.parent)
+    assert result.returncode == 0, result.stderr
+    documents = list(yaml.safe_load_all(result.stdout))
+    assert len(documents) == 5
+    assert [document for document in documents if "annotations" not in document["metadata"]] == own
+
+
 def assert_same_job(job: dict, file: Path) -> None:
     """Apart from its annotations, it is the Job that `make migrate-job` printed, and its version is still text."""
     job["metadata"].pop("annotations")
