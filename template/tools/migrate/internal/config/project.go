@@ -122,8 +122,7 @@ func ParseProject(content []byte) (Project, error) {
 		return Project{}, failure.Refused("%s: out_of_order is %q: write allow or refuse", ProjectFile, read.OutOfOrder)
 	}
 	if read.Lock != SessionLock && read.Lock != TableLock {
-		return Project{}, failure.Refused("%s: lock is %q: write session, or table where the way leads through PgBouncer "+
-			"in transaction mode", ProjectFile, read.Lock)
+		return Project{}, failure.Refused("%s: lock is %q: write session, or table where the way leads through PgBouncer", ProjectFile, read.Lock)
 	}
 	if err := project.checkStreams(); err != nil {
 		return Project{}, err

@@ -30,7 +30,7 @@ func (d Directory) validateFile(m Migration) error {
 	}
 	if !script.HasDown {
 		return failure.Refused("%s has no '-- +goose Down' line: add it with what undoes the change, "+
-			"or with a comment that says why nothing can", filepath.Join(d.Path, m.File))
+			"or with SELECT 1; where the schema stays as it is", filepath.Join(d.Path, m.File))
 	}
 	return d.checkSection(m, script.NoTransaction, script.Down)
 }
