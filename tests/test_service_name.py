@@ -116,7 +116,7 @@ names = st.one_of(
 
 
 @settings(
-    max_examples=250,
+    max_examples=100,
     deadline=None,
     database=None,
     derandomize=True,
