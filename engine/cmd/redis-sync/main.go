@@ -1,0 +1,14 @@
+// Command redis-sync keeps sorted sets of Redis in agreement with tables of the service's database. Its settings, its way to
+// the database and its refusals are those of the engine beside it.
+package main
+
+import (
+	"os"
+
+	"avion.internal/migrate/internal/program"
+	"avion.internal/migrate/internal/redissync/cli"
+)
+
+func main() {
+	os.Exit(program.Execute("redis-sync", cli.Run))
+}

@@ -1,0 +1,89 @@
+// Package lint runs squawk on what a migration does on its way up, and tells what it finds.
+package lint
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/migration"
+)
+
+// Squawk is the linter's program.
+type Squawk struct{ path string }
+
+// Finding is what squawk has against a place in a file. Lines and columns count from 1.
+type Finding struct {
+	File    string
+	Line    int
+	Column  int
+	Level   string
+	Rule    string
+	Message string
+	Help    string
+}
+
+// metByTheEngine are the rules that hold for every migration: the engine sets both timeouts for its session.
+var metByTheEngine = []string{"require-lock-timeout", "require-statement-timeout"}
+
+// FindSquawk looks where `make migrate-lint` puts it, which is beside the engine, and then on the PATH.
+func FindSquawk(named string) (Squawk, error) {
+	candidates := []string{named}
+	if named == "" {
+		engine, _ := os.Executable()
+		candidates = []string{filepath.Join(filepath.Dir(engine), "squawk"), "squawk"}
+	}
+	for _, candidate := range candidates {
+		if path, err := exec.LookPath(candidate); err == nil {
+			return Squawk{path}, nil
+		}
+	}
+	return Squawk{}, failure.Refused("squawk is not there: run make migrate-lint, which brings it, or name it with SQUAWK=/path/to/squawk")
+}
+
+// Lint reads a migration's Up section the way goose runs it: in a transaction, unless the file says otherwise. The
+// service's own .squawk.toml counts.
+func (s Squawk) Lint(ctx context.Context, source migration.Source) ([]Finding, error) {
+	transaction := "--assume-in-transaction"
+	if source.NoTransaction {
+		transaction = "--no-assume-in-transaction"
+	}
+	findings, err := s.run(ctx, &source.Up, "--stdin-filepath="+source.Path, transaction)
+	if err != nil {
+		return nil, failure.Refused("squawk failed on %s (%s): remove tools/migrate/bin/squawk and run make migrate-lint, which brings it again", source.Path, err)
+	}
+	return judge(source, findings), nil
+}
+
+func parse(output []byte) ([]Finding, error) {
+	var reported []struct {
+		File    string `json:"file"`
+		Line    int    `json:"line"`
+		Column  int    `json:"column"`
+		Level   string `json:"level"`
+		Rule    string `json:"rule_name"`
+		Message string `json:"message"`
+		Help    string `json:"help"`
+	}
+	if err := json.Unmarshal(output, &reported); err != nil {
+		return nil, err
+	}
+	var findings []Finding
+	for _, each := range reported {
+		if slices.Contains(metByTheEngine, each.Rule) {
+			continue
+		}
+		finding := Finding(each)
+		// Squawk counts from 0 for machines, and from 1 for people.
+		finding.Line++
+		finding.Column++
+		finding.Level = strings.ToLower(each.Level)
+		findings = append(findings, finding)
+	}
+	return findings, nil
+}

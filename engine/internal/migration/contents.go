@@ -1,0 +1,94 @@
+package migration
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"avion.internal/migrate/internal/failure"
+)
+
+// remembered is how many bytes of a folder stay in memory; what is beyond is read anew where it is needed.
+const remembered = 16 << 20
+
+// contents holds the files of a folder as they were read first: what runs is what was checked and is recorded with its
+// checksum, however the folder changes meanwhile.
+type contents struct {
+	sync.Mutex // goose reads both sections of a file at once
+	files      map[string][]byte
+	sums       map[string]string
+	left       int
+}
+
+func newContents() *contents {
+	return &contents{files: map[string][]byte{}, sums: map[string]string{}, left: remembered}
+}
+
+// read returns the content of a file of the folder, and its checksum.
+func (d Directory) read(file string) (content []byte, sum string, err error) {
+	d.contents.Lock()
+	defer d.contents.Unlock()
+	if content, found := d.contents.files[file]; found {
+		return content, d.contents.sums[file], nil
+	}
+	path := filepath.Join(d.Path, file)
+	if content, err = os.ReadFile(path); err != nil {
+		return nil, "", failure.Refused("%s cannot be read: correct its permissions", path)
+	}
+	sum = Checksum(content)
+	if before, known := d.contents.sums[file]; known && before != sum {
+		return nil, "", failure.Refused("%s was changed after it had been checked: leave the folder alone and run again", path)
+	}
+	d.contents.sums[file] = sum
+	if len(content) <= d.contents.left {
+		d.contents.left -= len(content)
+		d.contents.files[file] = content
+	}
+	return content, sum, nil
+}
+
+// FS is the folder as it was when it was read, for goose.
+func (d Directory) FS() fs.FS { return snapshot{d} }
+
+type snapshot struct{ directory Directory }
+
+// Open returns a migration of the folder.
+func (s snapshot) Open(name string) (fs.File, error) {
+	content, _, err := s.directory.read(name)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return &file{bytes.NewReader(content), entry{name, int64(len(content))}}, nil
+}
+
+// ReadDir lists the migrations of the folder.
+func (s snapshot) ReadDir(string) ([]fs.DirEntry, error) {
+	var entries []fs.DirEntry
+	for _, m := range s.directory.Migrations {
+		entries = append(entries, fs.FileInfoToDirEntry(entry{name: m.File}))
+	}
+	return entries, nil
+}
+
+type file struct {
+	*bytes.Reader
+	entry entry
+}
+
+func (f *file) Stat() (fs.FileInfo, error) { return f.entry, nil }
+func (f *file) Close() error               { return nil }
+
+type entry struct {
+	name string
+	size int64
+}
+
+func (e entry) Name() string       { return e.name }
+func (e entry) Size() int64        { return e.size }
+func (e entry) Mode() fs.FileMode  { return 0o444 }
+func (e entry) ModTime() time.Time { return time.Time{} }
+func (e entry) IsDir() bool        { return false }
+func (e entry) Sys() any           { return nil }

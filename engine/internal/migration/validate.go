@@ -1,0 +1,93 @@
+package migration
+
+import (
+	"path/filepath"
+
+	"avion.internal/migrate/internal/failure"
+)
+
+// Validate returns everything that is wrong with a folder.
+func Validate(directory Directory) []error {
+	problems := directory.Problems()
+	for _, m := range directory.Migrations {
+		if err := directory.validateFile(m); err != nil {
+			problems = append(problems, failure.At(filepath.Join(directory.Path, m.File), 1, err))
+		}
+	}
+	return problems
+}
+
+// Gravest is the problem that decides the exit code.
+func Gravest(problems []error) error { return gravest(problems) }
+
+func (d Directory) validateFile(m Migration) error {
+	if err := d.CheckUp(m); err != nil {
+		return err
+	}
+	script, err := d.Script(m)
+	if err != nil {
+		return err
+	}
+	if !script.HasDown {
+		return failure.Refused("%s has no '-- +goose Down' line: add it with what undoes the change, "+
+			"or with SELECT 1; where the schema stays as it is", filepath.Join(d.Path, m.File))
+	}
+	return d.checkSection(m, script.NoTransaction, script.Down)
+}
+
+// CheckUp refuses a migration that cannot be applied, before anything is.
+func (d Directory) CheckUp(m Migration) error {
+	script, err := d.Script(m)
+	if err != nil {
+		return err
+	}
+	if len(script.Up) == 0 {
+		return failure.Refused("%s has no statement in its Up section: it would be recorded as applied and do nothing: "+
+			"write the change, or remove the file", filepath.Join(d.Path, m.File))
+	}
+	return d.checkSection(m, script.NoTransaction, script.Up)
+}
+
+// CheckDown refuses a migration that cannot be undone: goose would forget that it is applied and leave its objects.
+func (d Directory) CheckDown(m Migration) error {
+	script, err := d.Script(m)
+	if err != nil {
+		return err
+	}
+	if len(script.Down) == 0 {
+		return failure.Refused("%s has no statement in its Down section and cannot be rolled back: "+
+			"undo its change with a new migration (make migrate-create)", filepath.Join(d.Path, m.File))
+	}
+	return d.checkSection(m, script.NoTransaction, script.Down)
+}
+
+// checkSection refuses what a transaction, or the lack of one, does not go with.
+func (d Directory) checkSection(m Migration, noTransaction bool, statements []Statement) error {
+	if noTransaction {
+		return d.checkNoTransaction(m, statements)
+	}
+	file := filepath.Join(d.Path, m.File)
+	for _, statement := range statements {
+		if !statement.OutsideOnly() && !statement.ControlsTransaction() {
+			continue
+		}
+		if err := refuseInTransaction(file, statement.Singles()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func refuseInTransaction(file string, singles []Statement) error {
+	for _, statement := range singles {
+		if statement.OutsideOnly() {
+			return failure.At(file, statement.Line, failure.Refused("%s line %d holds a statement that PostgreSQL refuses inside a transaction: "+
+				"give it a file of its own that begins with '-- +goose NO TRANSACTION'", file, statement.Line))
+		}
+		if statement.ControlsTransaction() {
+			return failure.At(file, statement.Line, failure.Refused("%s line %d begins or ends a transaction, and the file has one already, "+
+				"which has to end with its line in the version table: remove BEGIN and COMMIT", file, statement.Line))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/spf13/cobra"
+
+	"avion.internal/migrate/internal/terminal"
+	"avion.internal/migrate/internal/redissync/agreement"
+	"avion.internal/migrate/internal/redissync/watch"
+)
+
+func newRun(outside terminal.Terminal) *cobra.Command {
+	root := &cobra.Command{
+		Use:                "redis-sync",
+		Short:              "Keep sorted sets of Redis in agreement with the tables that have an outbox, until a SIGTERM",
+		Args:               cobra.NoArgs,
+		SilenceErrors:      true,
+		SilenceUsage:       true,
+		DisableSuggestions: true,
+		CompletionOptions:  cobra.CompletionOptions{DisableDefaultCmd: true},
+		RunE: func(command *cobra.Command, _ []string) error {
+			return work(command.Context(), outside)
+		},
+	}
+	root.AddCommand(&cobra.Command{
+		Use:   "run",
+		Short: root.Short,
+		Args:  cobra.NoArgs,
+		RunE:  root.RunE,
+	})
+	return root
+}
+
+func work(ctx context.Context, outside terminal.Terminal) error {
+	sides, err := open(ctx, outside)
+	if ctx.Err() != nil {
+		return nil // told to stop before it had begun
+	}
+	if err != nil {
+		return err
+	}
+	defer sides.redis.Close()
+	state := &watch.State{Service: sides.project.Service}
+	if address := sides.settings.Get("REDIS_SYNC_LISTEN"); address.Present() {
+		state.Alive()
+		if err := state.Serve(ctx, address.Value); err != nil {
+			sides.db.Close()
+			return err
+		}
+	}
+	sides.report.Say("applying the events of %s to Redis at %s", sides.target.Database, sides.redis.Address())
+	worker := &agreement.Worker{
+		Open:  func(ctx context.Context) (*sql.DB, error) { return sides.target.Open(ctx, sides.report.Say) },
+		Redis: sides.redis,
+		Say:   sides.report.Say,
+		State: state,
+	}
+	worker.Run(ctx, sides.db)
+	sides.report.Say("stopped after the last batch")
+	return nil
+}

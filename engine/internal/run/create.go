@@ -1,0 +1,75 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+
+	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/recipe"
+)
+
+// CreateOptions choose the number and the content of a new migration.
+type CreateOptions struct {
+	Block string
+	// Recipe and Step name what to write; without them the file is empty.
+	Recipe, Step string
+	// Typed are the names that were typed for the recipe, so that a misspelt one is found.
+	Typed string
+}
+
+// Create writes a new migration file, with the jobs that a recipe adds to it, and prints their paths. Without a name it
+// asks for one, if somebody is there.
+func (e *Engine) Create(ctx context.Context, name string, options CreateOptions) error {
+	directory, err := migration.ReadDirectory(e.project.Migrations.Dir, e.project.Migrations.Naming)
+	if err != nil {
+		return err
+	}
+	draft, next, err := e.draft(name, options)
+	if err != nil {
+		return err
+	}
+	if draft.Name == "" && e.terminal.Interactive {
+		draft.Name = e.terminal.Ask(ctx, "Name of the migration (as in add_user_profile): ")
+	}
+	draft.Author, draft.Date = e.author(ctx), time.Now()
+	paths, err := directory.Create(draft)
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		fmt.Fprintln(e.terminal.Out, path)
+	}
+	e.report.Say("%s", next)
+	return nil
+}
+
+// draft is what the recipe says, or an empty file, and what is to be done with it.
+func (e *Engine) draft(name string, options CreateOptions) (migration.Draft, string, error) {
+	draft := migration.Draft{Name: name, Block: options.Block}
+	if options.Recipe == "" {
+		if options.Step != "" {
+			return draft, "", failure.Refused("STEP is %q, and there is no RECIPE: name both (make migrate-recipes lists them)", options.Step)
+		}
+		return draft, "write the change into it, then run make migrate-up", nil
+	}
+	stamp, err := recipe.Render(recipe.Request{
+		Recipe: options.Recipe, Step: options.Step, Names: strings.Fields(options.Typed), Value: e.settings.Typed,
+	})
+	if err != nil {
+		return draft, "", err
+	}
+	draft.Name = cmp.Or(name, stamp.Name)
+	draft.Purpose, draft.Script, draft.Files = stamp.Purpose, stamp.Script, stamp.Files
+	return draft, cmp.Or(stamp.Next, "read it, then run make migrate-up"), nil
+}
+
+// author prefers the person at the keyboard to the team that owns the service.
+func (e *Engine) author(ctx context.Context) string {
+	name, _ := exec.CommandContext(ctx, "git", "config", "user.name").Output()
+	return cmp.Or(strings.TrimSpace(string(name)), e.project.Author, "unknown")
+}
