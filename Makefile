@@ -4,14 +4,14 @@
 # What is typed after `make` reaches a recipe as a variable of its environment.
 export VERSION
 
-install := sh tests/toolchain/python.sh tests/toolchain/install.py
+install := sh dev/toolchain/python.sh dev/toolchain/install.py
 bin := $(CURDIR)/.tools/venv/bin
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: tools ## Generate a service and migrate a real PostgreSQL, as its team would
-	@"$(bin)/python" -m demo
+	@"$(bin)/python" -m dev.demo
 
 test: lint ## Run everything: linters, then all tests
 	@"$(bin)/python" -m pytest --numprocesses 2 --dist worksteal $(ARGS)
@@ -25,42 +25,41 @@ test-renovate: tools-test ## Let the real Renovate propose updates of the templa
 lint: tools-test ## Run the linters on this repository itself
 	@"$(bin)/ruff" check --quiet
 	@"$(bin)/ruff" format --check --quiet
-	@"$(bin)/shellcheck" .ci/run tests/toolchain/*.sh
+	@"$(bin)/shellcheck" .ci/run dev/toolchain/*.sh
 	@"$(bin)/yamllint" --strict --config-file tests/yamllint.yml copier.yml versions.yml releases.yml .github
 	@.tools/go/bin/actionlint -shellcheck "$(bin)/shellcheck" .github/workflows/*.yml
 	@"$(bin)/zizmor" --quiet --offline --pedantic .github/workflows
 	@"$(bin)/pymarkdown" --config tests/pymarkdown.json scan --recurse README.md README.ja.md CHANGELOG.md docs
 
-govulncheck := PATH="$(bin):$$PATH" go tool -modfile="$(CURDIR)/tests/toolchain/govulncheck/go.mod" govulncheck ./...
+govulncheck := PATH="$(bin):$$PATH" go tool -modfile="$(CURDIR)/dev/toolchain/govulncheck/go.mod" govulncheck ./...
 
-vulnerabilities: tools-test ## Look the engine's and its worker's dependencies up in Go's vulnerability database, online
-	@cd template/tools/migrate && $(govulncheck)
-	@cd template/tools/migrate/redis-sync && $(govulncheck)
+vulnerabilities: tools-test ## Look the engine's dependencies up in Go's vulnerability database, online
+	@cd engine && $(govulncheck)
 
 bench: tools-test ## Compare copying with Copier's floor, and migrating with plain goose
-	@"$(bin)/python" -m bench
+	@"$(bin)/python" -m dev.bench
 
 bench-fleet: tools-test ## Ask two hundred services for their state and update them, against Copier alone
-	@"$(bin)/python" -m bench.fleet
+	@"$(bin)/python" -m dev.bench.fleet
 
 bench-backfill: tools-test ## Measure a backfill beside an application that writes, on a quiet machine: [ROWS=5000000]
 	@$(install) bench
-	@"$(bin)/python" -m bench.backfill
+	@"$(bin)/python" -m dev.bench.backfill
 
 bench-redis: tools-test ## Measure the worker that keeps Redis in agreement, on a quiet machine: [EVENTS=100000]
-	@"$(bin)/python" -m bench.redis
+	@"$(bin)/python" -m dev.bench.redis
 
 reference: tools-test ## Write the pages of docs/reference that are made from the sources
-	@"$(bin)/python" -m reference
+	@"$(bin)/python" -m dev.reference
 
 pictures: tools-test ## Draw and record the pictures of the documents
-	@"$(bin)/python" -m pictures
+	@"$(bin)/python" -m dev.pictures
 
 lock: tools-test ## Lock the newest versions of the Python and npm packages, without download addresses
-	@"$(bin)/python" -m tests.toolchain.lock
+	@"$(bin)/python" -m dev.toolchain.lock
 
 release: tools-test ## Make the tip of main a release: VERSION=
-	@"$(bin)/python" -m release "$$VERSION"
+	@"$(bin)/python" -m dev.release "$$VERSION"
 
 clean: ## Remove what was installed into .tools
 	rm -rf .tools

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import yaml
 
-from tests.toolchain import command
-from tests.toolchain.install import search_path
-from tests.toolchain.postgres import Server
+from dev.toolchain import command
+from dev.toolchain.install import search_path
+from dev.toolchain.postgres import Server
 
 
 def read(workflow: Path) -> dict:

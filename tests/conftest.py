@@ -15,11 +15,11 @@ import yaml
 from copier import run_copy
 from plumbum import local
 
+from dev.toolchain import command, install
+from dev.toolchain.install import ROOT, VENV, search_path
+from dev.toolchain.postgres import Certificate, Server
+from dev.toolchain.published import COPY, git_configuration, publish
 from tests.actions import Actions
-from tests.toolchain import command, install
-from tests.toolchain.install import ROOT, VENV, search_path
-from tests.toolchain.postgres import Certificate, Server
-from tests.toolchain.published import COPY, git_configuration, publish
 
 ENGINE = Path("tools/migrate/bin/migrate")
 DEFAULT_MAJOR = "15"

@@ -5,8 +5,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from dev.toolchain.command import environment
 from tests.conftest import Database
-from tests.toolchain.command import environment
 
 _MARK = """
 -- +goose Up

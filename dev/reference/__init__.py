@@ -1,0 +1,26 @@
+"""The pages of docs/reference that are made from the sources: `make reference` writes them, a test compares them.
+
+What a source does not say, for people, stands as data in the YAML files beside this.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from dev.reference import exit_codes, files, questions, recipes, targets, variables
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = "docs/reference"
+
+_PAGES: dict[str, Callable[[Path], str]] = {
+    "questions.md": questions.page,
+    "files.md": files.page,
+    "targets.md": targets.page,
+    "variables.md": variables.page,
+    "exit-codes.md": exit_codes.page,
+    "recipes.md": recipes.page,
+}
+
+
+def pages(root: Path = ROOT) -> dict[str, str]:
+    """The text of each page, by its path, as the sources below `root` are."""
+    return {f"{FOLDER}/{name}": page(root) for name, page in _PAGES.items()}

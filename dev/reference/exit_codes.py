@@ -1,0 +1,39 @@
+"""docs/reference/exit-codes.md: how the engine ends, from internal/failure and the Job."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from dev.reference.markdown import page as write
+from dev.reference.markdown import table
+
+_INTRODUCTION = """\
+Pipelines and the Kubernetes Job decide by these whether to try again. They belong to the engine, `tools/migrate/bin/migrate`:
+make shows them as `Error 3` and itself ends with 2 whatever went wrong."""
+
+_END = """\
+What went wrong is one sentence on stderr that says what to do next. The troubleshooting guide of the service explains the
+sentences, code by code."""
+
+_FAILURES = "engine/internal/failure/failure.go"
+_JOB = "template/k8s/migrations/{{ service_name }}-migration-job.yaml.jinja"
+
+
+def page(root: Path) -> str:
+    """The whole page."""
+    constants = re.findall(r"^\tCode\w+\s+Code = (\d+)\s*// (.+)$", (root / _FAILURES).read_text(), re.MULTILINE)
+    final, retries = _policy(root)
+    rows = [
+        [number, meaning, "complete" if number == "0" else "stops" if int(number) in final else f"{retries} more tries"]
+        for number, meaning in constants
+    ]
+    return write("Exit codes", _INTRODUCTION, table(["code", "meaning", "the Job"], rows), _END)
+
+
+def _policy(root: Path) -> tuple[list[int], int]:
+    """The codes after which the Job stops at once, and how often it tries again after the others."""
+    text = (root / _JOB).read_text()
+    rule = re.search(r"onExitCodes: (\{.*\})", text)
+    retries = re.search(r"backoffLimit: (\d+)", text)
+    return yaml.safe_load(rule[1])["values"], int(retries[1])

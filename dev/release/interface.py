@@ -1,0 +1,130 @@
+"""What services rely on: what of it a version of the template has, and what a later one has broken."""
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+from copier import run_copy
+
+from dev.release.history import ROOT
+
+ANSWERS = {file.stem: yaml.safe_load(file.read_text()) or {} for file in sorted((ROOT / "dev/answers").glob("*.yml"))}
+ACCEPTED = yaml.safe_load((ROOT / "dev/accepted-answers.yml").read_text())
+# The engine's sources are nobody's to edit, and no name in there is used from outside.
+_INSIDE = "tools/migrate/internal/"
+
+
+@dataclass
+class Interface:
+    """The names that services, their pipelines and their people use."""
+
+    questions: dict[str, dict] = field(default_factory=dict)
+    create_once: set[str] = field(default_factory=set)
+    # With each canonical answers file: the generated paths, and whether they are executable.
+    paths: dict[str, dict[str, bool]] = field(default_factory=dict)
+    targets: set[str] = field(default_factory=set)
+    variables: set[str] = field(default_factory=set)
+    commands: set[str] = field(default_factory=set)
+    flags: set[str] = field(default_factory=set)
+    exit_codes: dict[str, str] = field(default_factory=dict)
+    # For each set of answers why it is refused, or nothing.
+    refusals: list[str] = field(default_factory=list)
+
+
+def read(template: Path, answers: Mapping[str, dict] = ANSWERS, accepted: list[dict] = ACCEPTED) -> Interface:
+    """The interface of the template in a folder that is no repository."""
+    settings = yaml.safe_load((template / "copier.yml").read_text())
+    interface = Interface(
+        questions={
+            name: question
+            for name, question in settings.items()
+            if not name.startswith("_") and question.get("when") is not False
+        },
+        create_once=set(settings["create_once"]["default"]),
+        refusals=[refusal(template, one) for one in accepted],
+    )
+    for name, given in answers.items():
+        with tempfile.TemporaryDirectory() as folder:
+            service = Path(folder) / "avion-auth"
+            known = {key: value for key, value in given.items() if key in interface.questions}
+            run_copy(str(template), service, data=known, defaults=True, quiet=True, unsafe=False)
+            _add(interface, name, service)
+    return interface
+
+
+def refusal(template: Path, answers: dict) -> str:
+    """Why these answers are refused, or nothing. No file is generated."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "avion-auth"
+        try:
+            run_copy(str(template), target, data=answers, defaults=True, quiet=True, unsafe=False, exclude=["**"])
+        except ValueError as error:
+            return str(error)
+    return ""
+
+
+def _add(interface: Interface, answers: str, service: Path) -> None:
+    files = [file for file in service.rglob("*") if file.is_file()]
+    interface.paths[answers] = {file.relative_to(service).as_posix(): os.access(file, os.X_OK) for file in files}
+    if not (service / "migrations.mk").exists():
+        return
+    targets = (service / "migrations.mk").read_text()
+    interface.targets.update(re.findall(r"^(migrate-[\w-]+):", targets, re.MULTILINE))
+    typed = targets.partition("$(foreach name,")[2].partition("$(if $(filter command")[0]
+    # Not what stands inside a function of make: those names are make's own.
+    interface.variables.update(re.findall(r"(?:^|(?<=[\s,]))[A-Z][A-Z_]+(?= |,\\$)", typed, re.MULTILINE))
+    interface.variables.update(re.findall(r"^([A-Z_]+)=", (service / ".env.example").read_text(), re.MULTILINE))
+    setup = (service / "docs/migration-setup.md").read_text()
+    interface.variables.update(re.findall(r"^\| `([A-Z][A-Z_]+)` \|", setup, re.MULTILINE))
+    engine = "\n".join(file.read_text() for file in sorted((service / "tools/migrate/internal").rglob("*.go")))
+    interface.commands.update(re.findall(r'(?:Use:\s+|operation\(outside, )"([a-z-]+)', engine))
+    interface.flags.update(re.findall(r'[fF]lags(?:\(\))?\.\w+\(&[\w.]+, "([a-z-]+)"', engine))
+    interface.exit_codes.update(re.findall(r"^\s*(Code\w+)\s+Code = (\d+)", engine, re.MULTILINE))
+
+
+def breaking(old: Interface, new: Interface) -> list[str]:
+    """What a service that was made by the old version loses in the new one; one line each."""
+    found = []
+    for name, question in old.questions.items():
+        found += _question(name, question, new.questions.get(name))
+    found += [
+        f"question {name} has no default" for name, question in new.questions.items() if "default" not in question
+    ]
+    for what in ("create_once", "targets", "variables", "commands", "flags"):
+        kind = {"create_once": "create-once file"}.get(what, what.removesuffix("s"))
+        found += [f"{kind} {name} is gone" for name in sorted(getattr(old, what) - getattr(new, what))]
+    for code, number in old.exit_codes.items():
+        if new.exit_codes.get(code) != number:
+            found.append(f"exit code {number} no longer means {code.removeprefix('Code')}")
+    for answers, paths in old.paths.items():
+        for path, executable in sorted(paths.items()):
+            if path.startswith(_INSIDE):
+                continue
+            if path not in new.paths.get(answers, {}):
+                found.append(f"path {path} is gone")
+            elif executable and not new.paths[answers][path]:
+                found.append(f"path {path} is no longer executable")
+    for before, now in zip(old.refusals, new.refusals, strict=True):
+        if now and not before:
+            found.append(f"answer refused: {now}")
+    return list(dict.fromkeys(found))
+
+
+def _question(name: str, old: dict, new: dict | None) -> list[str]:
+    if new is None:
+        return [f"question {name} is gone"]
+    found = []
+    if any(old.get(key) != new.get(key) for key in ("type", "multiselect")):
+        found.append(f"question {name} has another type")
+    gone = [choice for choice in _choices(old) if choice not in _choices(new)]
+    found += [f"question {name} has lost the choice {choice}" for choice in gone]
+    return found
+
+
+def _choices(question: dict) -> list:
+    choices = question.get("choices", [])
+    return list(choices.values()) if isinstance(choices, dict) else choices

@@ -1,0 +1,207 @@
+"""Compose, by its own code, makes of the generated files: PostgreSQL, then the migrations once, then the service."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from copier import run_copy
+
+from dev.toolchain.command import run
+from dev.toolchain.install import compose
+from tests.commands import documented
+from tests.covering import COVERING
+from tests.passwords import HOSTILE
+
+MIGRATIONS, WHOLE = FILES = ("compose.migrations.yaml", "docker-compose.yml")
+ENGINE = "tools/migrate/bin/migrate"
+SECRET = "/run/secrets/db_password"
+PASSWORD = "only in the secret"
+
+
+def resolve(folder: Path, file: str, **environment: str):
+    return run(compose(), file, cwd=folder, env=environment)
+
+
+def config(folder: Path, file: str = WHOLE, **environment: str) -> dict:
+    """What Compose makes of a file; it has nothing to warn of."""
+    resolved = resolve(folder, file, **environment)
+    assert (resolved.returncode, resolved.stderr) == (0, "")
+    return json.loads(resolved.stdout)
+
+
+def dotenv(folder: Path, **changes: str) -> dict[str, str]:
+    """Makes .env of .env.example, as people do, with other values in some lines."""
+    lines = (folder / ".env.example").read_text().splitlines()
+    values = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#")) | changes
+    (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    return values
+
+
+def conditions(container: dict) -> dict[str, str]:
+    return {name: needed["condition"] for name, needed in container["depends_on"].items()}
+
+
+@pytest.fixture(
+    scope="module",
+    params=COVERING,
+    ids=lambda answers: "-".join(answers[name] for name in ("layout", "postgres_version", "service_name")),
+)
+def answered(request, template, tmp_path_factory) -> tuple[Path, dict]:
+    """A service with its .env, and the answers that it was generated from."""
+    folder = tmp_path_factory.mktemp("composed") / "service"
+    run_copy(str(template), folder, data=request.param, defaults=True, unsafe=False, quiet=True)
+    dotenv(folder, DB_PASSWORD=f"'{PASSWORD}'")
+    return folder, request.param
+
+
+def test_whatever_the_answers_everything_starts_in_order_and_out_of_sight(answered):
+    folder, answers = answered
+    service = f"{answers['prefix']}-{answers['service_name']}"
+    projects = {file: config(folder, file)["project"] for file in FILES}
+    for project in projects.values():
+        postgres, migrate = (project["services"][name] for name in ("postgres", "migrate"))
+        image, digest = postgres["image"].split("@")
+        assert re.fullmatch(rf"postgres:{answers['postgres_version']}\.\d+", image)  # not Alpine
+        assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest)
+        assert [(port["host_ip"], port["published"], port["target"]) for port in postgres["ports"]] == [
+            ("127.0.0.1", "5432", 5432)
+        ]
+        data = "/var/lib/postgresql" if answers["postgres_version"] == "18" else "/var/lib/postgresql/data"
+        assert [(volume["source"], volume["target"]) for volume in postgres["volumes"]] == [("postgres_data", data)]
+        assert "postgres_data" in project["volumes"]
+        assert conditions(migrate) == {"postgres": "service_healthy"}
+        assert (migrate["restart"], migrate["cap_drop"]) == ("no", ["ALL"])
+        assert project["secrets"]["db_password"]["environment"] == "DB_PASSWORD"
+        assert postgres["environment"]["POSTGRES_PASSWORD_FILE"] == migrate["environment"]["DB_PASSWORD_FILE"] == SECRET
+        for container in (postgres, migrate):
+            assert [secret["target"] for secret in container["secrets"]] == [SECRET]
+        # What only demands that there is a password, is gone.
+        assert "configs" not in project
+    assert PASSWORD not in json.dumps(projects[MIGRATIONS])
+    expected = {"postgres", "migrate"} | (
+        {"redis", "redis-sync"} if "redis_sync" in answers["considerations"] else set()
+    )
+    assert set(projects[MIGRATIONS]["services"]) == expected
+    assert set(projects[WHOLE]["services"]) == {*expected, service}
+    assert conditions(projects[WHOLE]["services"][service]) == {
+        "postgres": "service_healthy",
+        "migrate": "service_completed_successfully",
+    }
+
+
+@pytest.fixture(scope="module")
+def folder(engine, tmp_path_factory) -> Path:
+    """A service with its .env and its engine; a test that changes a file takes a copy."""
+    folder = tmp_path_factory.mktemp("composed") / "avion-auth"
+    shutil.copytree(engine.parents[3], folder)
+    dotenv(folder)
+    return folder
+
+
+def test_containers_agree_on_database_and_user(folder):
+    services = config(folder, DB_NAME="other_db", DB_USER="other", DB_PORT="5433")["project"]["services"]
+    postgres, migrate, service = (services[name] for name in ("postgres", "migrate", "avion-engine"))
+    assert (postgres["environment"]["POSTGRES_DB"], postgres["environment"]["POSTGRES_USER"]) == ("other_db", "other")
+    assert postgres["ports"][0]["published"] == "5433"
+    for container in (migrate, service):
+        there = {name: container["environment"][f"DB_{name}"] for name in ("HOST", "PORT", "NAME", "USER")}
+        assert there == {"HOST": "postgres", "PORT": "5432", "NAME": "other_db", "USER": "other"}
+
+
+def test_defaults_are_those_of_env_example(generate):
+    bare = generate(migration_timeout=77)
+    without = config(bare, DB_PASSWORD="changeme")["project"]
+    dotenv(bare)
+    assert config(bare)["project"] == without
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_variable_is_in_env_example(folder, file):
+    used = set(re.findall(r"(?<!\$)\$\{(\w+)", (folder / file).read_text()))
+    assert used
+    assert used <= set(dotenv(folder))
+
+
+def test_healthcheck_asks_over_tcp_for_the_database_of_the_service(folder):
+    kind, command = config(folder)["project"]["services"]["postgres"]["healthcheck"]["test"]
+    assert kind == "CMD-SHELL"
+    assert "--host=127.0.0.1" in command
+    assert '--username="$POSTGRES_USER" --dbname="$POSTGRES_DB"' in command
+
+
+def test_service_receives_the_signals_that_stop_it(folder):
+    service = config(folder)["project"]["services"]["avion-engine"]
+    assert service["init"] is True
+    assert service["command"] is None
+
+
+def test_new_sql_needs_no_new_image(folder):
+    volumes = config(folder)["project"]["services"]["migrate"]["volumes"]
+    assert {volume["target"] for volume in volumes} == {"/app/.goose.yml", "/app/migrations", "/app/migrations-seed"}
+    for volume in volumes:
+        assert volume["read_only"]
+        assert Path(volume["source"]).exists()
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("password", [None, ""])
+def test_nothing_starts_without_a_password(folder, tmp_path, file, password):
+    bare = shutil.copytree(folder, tmp_path / "avion-auth")
+    (bare / ".env").unlink()
+    if password is not None:
+        dotenv(bare, DB_PASSWORD=password)
+    resolved = resolve(bare, file)
+    assert resolved.returncode == 1
+    assert "DB_PASSWORD is missing a value: Set it in .env, as in .env.example" in resolved.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "good", "bad"),
+    [
+        (MIGRATIONS, "condition: service_healthy", "condition: service_well"),
+        (MIGRATIONS, "    secrets: [db_password]", "    secrets: [db_pasword]"),
+        (MIGRATIONS, "    environment: DB_PASSWORD", "    environments: DB_PASSWORD"),
+        (MIGRATIONS, "      - postgres_data:", "      - postgres_date:"),
+        (MIGRATIONS, "start_interval: 1s", "start_interval: soon"),
+        (MIGRATIONS, "${DB_USER:-", "${DB_USER:"),
+        (MIGRATIONS, "services:\n", "version: '3'\nservices:\n"),
+        (WHOLE, "compose.migrations.yaml", "compose.migration.yaml"),
+        (WHOLE, "      migrate:", "      migrations:"),
+    ],
+)
+def test_a_broken_file_is_found(folder, tmp_path, file, good, bad):
+    broken = shutil.copytree(folder, tmp_path / "avion-auth")
+    text = (broken / file).read_text()
+    assert good in text
+    (broken / file).write_text(text.replace(good, bad))
+    with pytest.raises(AssertionError):
+        config(broken)
+
+
+# What a line of .env can hold, as .env.example says.
+@pytest.mark.parametrize("password", [p for p in HOSTILE if "'" not in p and not p.endswith("\\")])
+def test_password_reaches_the_containers_as_the_engine_reads_it(folder, database, tmp_path, password):
+    dotenv(folder, DB_PASSWORD=f"'{password}'")
+    secret = tmp_path / "db_password"
+    secret.write_text(config(folder)["environment"]["DB_PASSWORD"])
+    database.server.execute("ALTER ROLE avion_auth PASSWORD :'password'", password=secret.read_text())
+    address = {name: value for name, value in database.items() if name != "DB_PASSWORD"}
+    for way in ({"DB_PASSWORD_FILE": str(secret)}, {}):  # as in the container; from .env
+        pinged = run(ENGINE, "ping", cwd=folder, env=address | way)
+        assert pinged.returncode == 0, pinged.stderr
+
+
+def test_documents_and_targets_run_what_there_is(folder):
+    services = config(folder)["project"]["services"]
+    commands = run(ENGINE, "--help", cwd=folder).stderr + run(ENGINE, "--help", cwd=folder).stdout
+    seen = set()
+    for subcommand, *words in documented(folder, "docker", "compose"):
+        named = [word for word in words if not word.startswith("-")]
+        seen.add(subcommand)
+        assert named[:1] == [] or named[0] in services
+        if subcommand == "run":
+            assert {"--build", "--rm"} <= set(words)
+            assert re.search(rf"^  {named[1]} ", commands, re.MULTILINE)
+    assert {"up", "run", "down"} <= seen

@@ -1,0 +1,84 @@
+"""The engine's own tests and those of its worker, on a real server, and the linters of Go."""
+
+import shutil
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from dev.toolchain.install import ROOT
+
+ENGINE = ROOT / "engine"
+
+# The packages that say no, and the least share of their statements that the tests run.
+GUARDS = ("environment", "history", "connection")
+COVERED = 0.9
+
+
+@pytest.fixture
+def go(run):
+    def go(*arguments: str | Path, env: dict[str, str] | None = None, timeout: float = 900) -> str:
+        result = run(*arguments, cwd=ENGINE, env={"GOFLAGS": "-mod=readonly", **(env or {})}, timeout=timeout)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    return go
+
+
+def test_formatted(go):
+    assert go("gofmt", "-l", ".") == ""
+
+
+def test_vet(go):
+    go("go", "vet", "./...")
+
+
+def test_staticcheck(go):
+    go("staticcheck", "-checks=all,-ST1000", "./...")
+
+
+def test_modules_are_tidy(go):
+    go("go", "mod", "tidy", "-diff")
+
+
+def address(server) -> str:
+    superuser = server.connection()
+    return "postgres://{PGUSER}:{PGPASSWORD}@{PGHOST}:{PGPORT}/{PGDATABASE}?sslmode=disable".format(**superuser)
+
+
+def test_expected_locks_are_those_that_the_newest_server_takes(go, postgres_server):
+    env = {"MIGRATE_TEST_DATABASE_URL": address(postgres_server("18"))}
+    verdict = go("go", "test", "-v", "-run=^TestExpectedLocksAreThoseReallyTaken$", "./internal/run", env=env)
+    assert "--- PASS: TestExpectedLocksAreThoseReallyTaken" in verdict
+
+
+def test_unit_and_database_tests_pass_and_cover_the_guards(go, postgres_server, certificate, tmp_path):
+    url = address(postgres_server(certificate=certificate))
+    profile = tmp_path / "coverage"
+    go(
+        *("go", "test", f"-coverprofile={profile}", "-covermode=atomic"),
+        "-coverpkg=" + ",".join(f"./internal/{name}" for name in GUARDS),
+        # The race detector needs a C compiler, which not every machine has.
+        *(["-race"] if shutil.which("cc") else []),
+        "./...",
+        env={"MIGRATE_TEST_DATABASE_URL": url},
+    )
+    shares = coverage(profile.read_text())
+    assert set(shares) == set(GUARDS)
+    assert min(shares.values()) >= COVERED, shares
+
+
+def coverage(profile: str) -> dict[str, float]:
+    """The share of statements that ran in each package; several test programs report on the same block."""
+    statements: dict[str, int] = {}
+    ran: dict[str, bool] = defaultdict(bool)
+    for line in profile.splitlines()[1:]:
+        block, count, hits = line.rsplit(" ", 2)
+        statements[block] = int(count)
+        ran[block] |= int(hits) > 0
+    totals: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for block, count in statements.items():
+        package = block.split("/internal/")[1].split("/")[0]
+        totals[package][0] += count * ran[block]
+        totals[package][1] += count
+    return {package: covered / total for package, (covered, total) in totals.items()}

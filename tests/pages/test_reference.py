@@ -1,0 +1,144 @@
+"""The reference says what the sources say: each page is what `make reference` writes, and a changed source is noticed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dev.reference import FOLDER, exit_codes, files, pages, questions, recipes, targets, variables
+from dev.toolchain.install import ROOT
+
+SOURCES = ("copier.yml", "versions.yml", "hooks", "engine", "includes", "template", "monorepo")
+GO = "engine/internal"
+JOB = "template/k8s/migrations/{{ service_name }}-migration-job.yaml.jinja"
+
+
+def test_pages_are_what_make_reference_writes():
+    written = {f"{FOLDER}/{file.name}" for file in (ROOT / FOLDER).glob("*.md")}
+    made = pages()
+    assert set(made) <= written
+    assert [path for path, text in made.items() if (ROOT / path).read_text() != text] == [], "run `make reference`"
+
+
+@pytest.fixture
+def sources(tmp_path) -> Path:
+    """The sources, to be changed."""
+    for name in SOURCES:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def change(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("page", "edits"),
+    [
+        (
+            questions,
+            [
+                ("copier.yml", "  default: 300\n", "  default: 301\n", "Default: `301`"),
+                (
+                    "copier.yml",
+                    "production_ssl_mode != 'require'",
+                    "production_ssl_mode == 'verify-ca'",
+                    "Only where `production_ssl_mode == 'verify-ca'`",
+                ),
+                ("copier.yml", "Keep an audit log for a set time", "Keep a log", "| `audit_retention` | Keep a log |"),
+                ("copier.yml", "it must be 1 to 86400 seconds", "it must be short", "is 0, but it must be short"),
+            ],
+        ),
+        (files, [("copier.yml", "    - /Makefile\n", "", "| `Makefile` | template |")]),
+        (
+            targets,
+            [
+                ("template/migrations.mk", "## apply every pending migration", "## apply all", "up` | apply all |"),
+                (
+                    "template/migrations.mk",
+                    "NAME= [BLOCK=]",
+                    "NAME=",
+                    "create` | write a new migration | `NAME=`, `RECIPE=`",
+                ),
+            ],
+        ),
+        (
+            variables,
+            [
+                (f"{GO}/run/engine.go", '_LOCK_TIMEOUT", 60, 0, 3600', '_LOCK_TIMEOUT", 61, 0, 3600', "`61`"),
+                (
+                    f"{GO}/connection/target.go",
+                    '_CONNECT_TIMEOUT", 5, 0, 3600',
+                    '_CONNECT_TIMEOUT", 5, 0, 7',
+                    "0 to 7 s",
+                ),
+                (f"{GO}/run/engine.go", 'settings.Typed("LOG_FORMAT")', 'settings.Get("LOG_FORMAT")', "`text` | yes"),
+            ],
+        ),
+        (
+            exit_codes,
+            [
+                (f"{GO}/failure/failure.go", "Code = 75", "Code = 74", "| 74 |"),
+                (JOB, "values: [1, 3, 5]", "values: [1, 3]", "different stories | 4 more tries"),
+                (JOB, "backoffLimit: 3", "backoffLimit: 4", "login | 4 more tries"),
+            ],
+        ),
+    ],
+)
+def test_a_changed_source_changes_its_page(sources, page, edits):
+    before = (ROOT / FOLDER / f"{page.__name__.rpartition('.')[2].replace('_', '-')}.md").read_text()
+    for source, old, new, _ in edits:
+        change(sources / source, old, new)
+    after = page.page(sources)
+    for *_, said in edits:
+        assert said not in before
+        assert said in after
+
+
+def test_a_changed_recipe_changes_its_page(sources):
+    before = recipes.page(sources)
+    recipe = next((sources / recipes.CATALOG).glob("*/recipe.yml"))
+    data = yaml.safe_load(recipe.read_text())
+    data["steps"][0]["summary"] = "something else"
+    recipe.write_text(yaml.safe_dump(data))
+    assert "Something else" in recipes.page(sources)
+    assert recipes.page(sources) != before
+
+
+@pytest.mark.parametrize(
+    ("page", "source", "old", "new", "name"),
+    [
+        (questions, "copier.yml", "\npostgres_version:\n", "\nlevel: {type: int, help: \"How high?\", default: 1}\n\npostgres_version:\n", "level"),
+        (variables, f"{GO}/run/engine.go", 'settings.Typed("LOG_FORMAT")', 'settings.Typed("LOG_LEVEL")', "LOG_LEVEL"),
+        (variables, "template/migrations.mk", "NAME BLOCK BASE", "NAME PIECE BLOCK BASE", "PIECE"),
+    ],
+)  # fmt: skip
+def test_a_name_without_a_meaning_is_refused(sources, page, source, old, new, name):
+    change(sources / source, old, new)
+    with pytest.raises(SystemExit, match=name):
+        page.page(sources)
+
+
+def test_two_defaults_of_one_variable_are_refused(sources):
+    change(sources / GO / "connection/target.go", '"MIGRATION_TIMEOUT", 300', '"MIGRATION_TIMEOUT", 301')
+    with pytest.raises(SystemExit, match="MIGRATION_TIMEOUT"):
+        variables.page(sources)
+
+
+def test_a_file_without_a_meaning_and_a_meaning_without_a_file_are_refused(sources):
+    (sources / "template/migrations.Dockerfile.dockerignore").rename(sources / "template/unexplained")
+    with pytest.raises(SystemExit, match=r"write a line for \['unexplained'\], remove .*dockerignore"):
+        files.page(sources)
+
+
+def test_every_refusal_of_a_question_is_shown():
+    page = (ROOT / FOLDER / "questions.md").read_text()
+    asked = yaml.safe_load((ROOT / "copier.yml").read_text())
+    validated = [name for name, question in asked.items() if not name.startswith("_") and "validator" in question]
+    assert page.count(" is refused: ") == len(validated)

