@@ -1,16 +1,24 @@
 # Database migrations. `make migrate-help` lists the targets; docs/migration-guide.md explains them.
-# Every decision is the engine's: tools/migrate.
+# Every decision is the engine's: tools/migrate. Its program migrate operates databases, migrate-dev helps to develop migrations.
+
+# What an update left unfinished may stand in this file too, and make stops at the first mark that it reads.
+ifneq ($(filter migrate-template-check,$(MAKECMDGOALS)),)
+$(if $(shell sh tools/migrate/template-check.sh 1>&2 || echo found),$(error an update of the template is not finished))
+endif
 
 migrate := tools/migrate/bin/migrate
-migrate_sources := $(addprefix tools/migrate/,build.sh go.mod go.sum) \
-	$(wildcard $(addprefix tools/migrate/,*.go internal/*/*.go internal/*/*.tmpl internal/*/*.sql internal/recipe/catalog/*/*))
+migrate_dev := tools/migrate/bin/migrate-dev
 squawk := tools/migrate/bin/squawk
 redis_sync_targets := tools/migrate/redis-sync/targets.mk
+
+# The sources of the engine's programs, once go.mod pins them: another checkout of it is asked each time.
+migrate_sources := $(addprefix tools/migrate/,build.sh go.mod go.sum) \
+	$(wildcard tools/migrate/engine/*/*/@v/*.zip tools/migrate/vendor/modules.txt) $(if $(MIGRATE_ENGINE),migrate-engine)
 
 .PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
 	migrate-ping migrate-create migrate-recipes migrate-validate migrate-lint migrate-check migrate-seed migrate-backfill \
 	migrate-maintain migrate-indexes migrate-reset migrate-job migrate-cronjobs migrate-build migrate-template-check \
-	migrate-doctor migrate-wire migrate-alerts-test migrate-docker-up migrate-docker-down migrate-docker-status
+	migrate-doctor migrate-wire migrate-alerts-test migrate-docker-up migrate-docker-down migrate-docker-status migrate-engine
 
 # What is typed after `make` is text, not make syntax: DB_PASSWORD='pa$$word' arrives as it is, and nothing in NAME runs.
 $(foreach name,RECIPE STEP NAME BLOCK BASE VERSION BUILD_NUMBER JOB CONFIRM ENVIRONMENT \
@@ -48,22 +56,22 @@ migrate-plan: $(migrate) ## print the SQL that migrate-up would run, and its loc
 migrate-ping: $(migrate) ## test the connection
 	@$(migrate) ping
 
-migrate-create: $(migrate) ## write a new migration: NAME= [BLOCK=], or RECIPE= [STEP=] with its variables
-	@$(migrate) create --block="$$BLOCK" --recipe="$$RECIPE" --step="$$STEP" --typed="$$RECIPE_VARIABLES" -- "$$NAME"
+migrate-create: $(migrate_dev) ## write a new migration: NAME= [BLOCK=], or RECIPE= [STEP=] with its variables
+	@$(migrate_dev) create --block="$$BLOCK" --recipe="$$RECIPE" --step="$$STEP" --typed="$$RECIPE_VARIABLES" -- "$$NAME"
 migrate-create: export RECIPE_VARIABLES = $(migrate_recipe_variables)
 
-migrate-recipes: $(migrate) ## list the recipes that migrate-create can write
-	@$(migrate) recipes
+migrate-recipes: $(migrate_dev) ## list the recipes that migrate-create can write
+	@$(migrate_dev) recipes
 
-migrate-validate: $(migrate) ## look for mistakes in the migration files: [BASE=]
+migrate-validate: $(migrate_dev) ## look for mistakes in the migration files: [BASE=]
 	@sh tools/migrate/squawk.sh 2>/dev/null || : # without it the engine says what it did not check
-	@$(migrate) validate --base="$$BASE"
+	@$(migrate_dev) validate --base="$$BASE"
 
-migrate-lint: $(migrate) $(squawk) ## look for what is dangerous in new migrations: [BASE=]
-	@$(migrate) lint --base="$$BASE"
+migrate-lint: $(migrate_dev) $(squawk) ## look for what is dangerous in new migrations: [BASE=]
+	@$(migrate_dev) lint --base="$$BASE"
 
-migrate-check: $(migrate) ## try every migration and its rollback on a throw-away database (development and test): [BASE=]
-	@$(migrate) check --base="$$BASE"
+migrate-check: $(migrate_dev) ## try every migration and its rollback on a throw-away database (development and test): [BASE=]
+	@$(migrate_dev) check --base="$$BASE"
 
 migrate-seed: $(migrate) ## load test data (development and test)
 	@$(migrate) seed
@@ -77,8 +85,8 @@ migrate-maintain: $(migrate) ## do what tables need again and again: JOB=, or li
 migrate-indexes: $(migrate) ## list the indexes that are invalid, superfluous or unused
 	@$(migrate) indexes
 
-migrate-reset: $(migrate) ## drop, create and migrate the database (development and test): CONFIRM=<database>
-	@$(migrate) reset
+migrate-reset: $(migrate_dev) ## drop, create and migrate the database (development and test): CONFIRM=<database>
+	@$(migrate_dev) reset
 
 migrate-job: $(migrate) ## print the Kubernetes Job of a release, or of a backfill: VERSION= BUILD_NUMBER= [JOB=]
 	@$(migrate) job --version="$$VERSION" --build-number="$$BUILD_NUMBER" --backfill="$$JOB"
@@ -86,16 +94,16 @@ migrate-job: $(migrate) ## print the Kubernetes Job of a release, or of a backfi
 migrate-cronjobs: $(migrate) ## print a Kubernetes CronJob for every maintenance job: VERSION=
 	@$(migrate) cronjobs --version="$$VERSION"
 
-migrate-build: $(migrate) ## build the engine
+migrate-build: $(migrate) $(migrate_dev) ## build the engine's programs
 
-migrate-template-check: $(migrate) ## look for what an update of the template left unfinished
-	@$(migrate) template-check
+migrate-template-check: $(migrate_dev) ## look for what an update of the template left unfinished
+	@$(migrate_dev) template-check
 
-migrate-doctor: $(migrate) ## hold the service against its checklist, with evidence: [BASE=]
-	@$(migrate) doctor --base="$$BASE"
+migrate-doctor: $(migrate_dev) ## hold the service against its checklist, with evidence: [BASE=]
+	@$(migrate_dev) doctor --base="$$BASE"
 
-migrate-wire: $(migrate) ## add what is missing to the service's own Makefile, compose file and documents: [CONFIRM=yes]
-	@$(migrate) wire
+migrate-wire: $(migrate_dev) ## add what is missing to the service's own Makefile, compose file and documents: [CONFIRM=yes]
+	@$(migrate_dev) wire
 
 # promtool reads rules, not the object around them: what stands below its last key, spec.
 migrate-alerts-test: ## try the alerts on the lives of a Job, with promtool of Prometheus
@@ -112,13 +120,13 @@ migrate-docker-down: ## migrate-down inside compose
 migrate-docker-status: ## migrate-status inside compose
 	@docker compose run --build --rm migrate status
 
-$(migrate): $(migrate_sources)
-	@sh tools/migrate/build.sh
+$(migrate) $(migrate_dev): $(migrate_sources)
+	@sh tools/migrate/build.sh $(@F)
 
 # An empty recipe: nothing makes a source, so make need not look through its built-in rules for each of them.
 $(migrate_sources): ;
 
-$(squawk): tools/migrate/squawk.sh tools/migrate/squawk.txt
+$(squawk): tools/migrate/squawk.sh
 	@sh tools/migrate/squawk.sh
 
 # The targets of the worker for Redis, where the service has chosen it.

@@ -1,7 +1,7 @@
 """Runs a generated workflow as GitHub Actions does, as far as it can be done without its runners.
 
 Every `run:` step is executed in a clone of its own, with the depth, the environment and the folder that the workflow says.
-What an action brings is there already: Go is on the PATH, and the engine is built.
+What an action brings is there already: Go is on the PATH, and the engine's programs are built.
 """
 
 import contextlib
@@ -39,7 +39,8 @@ class Outcome:
     ran: list[str] = field(default_factory=list)
     output: str = ""
     summary: str = ""
-    artifacts: dict[str, str] = field(default_factory=dict)
+    # The files of each artifact, by name.
+    artifacts: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
 
 class Repository:
@@ -184,16 +185,25 @@ class Actions:
         if action == "actions/checkout":
             return self._check_out(origin, github, options)
         if action == "actions/setup-go":
-            engine = workspace / options["cache-dependency-path"]
-            assert engine.is_file()
-            (engine.parent / "bin").mkdir()
-            # Not copy2: the binary must be newer than its sources, or make builds it again.
-            shutil.copy(self._engine, engine.parent / "bin/migrate")
+            module = workspace / options["cache-dependency-path"]
+            assert module.is_file()
+            # Not copytree's copy2: a program must be newer than its sources, or make builds it again.
+            shutil.copytree(self._engine.parent, module.parent / "bin", copy_function=shutil.copy)
+            return workspace
+        if action == "actions/download-artifact":
+            (workspace / options["path"]).mkdir(parents=True)
+            for name, content in outcome.artifacts[options["name"]].items():
+                # As GitHub does it, without the right to be run, and old.
+                file = workspace / options["path"] / name
+                file.write_bytes(content)
+                os.utime(file, (0, 0))
             return workspace
         assert action == "actions/upload-artifact", f"there is no stand-in for {action}"
         assert not re.search(r'["/:<>|*?\r\n\\]', options["name"]), f"GitHub refuses the name {options['name']}"
         assert options["name"] not in outcome.artifacts
-        outcome.artifacts[options["name"]] = (workspace / options["path"]).read_text()
+        kept = {file.name: file.read_bytes() for file in workspace.glob(options["path"])}
+        assert kept, f"there is no {options['path']} to keep"
+        outcome.artifacts[options["name"]] = kept
         return workspace
 
     def _check_out(self, origin: Path, github: dict, options: dict) -> Path:

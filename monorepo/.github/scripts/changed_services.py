@@ -1,8 +1,8 @@
 """Writes the outputs of migrations.yml: the services that changed since the commit given as argument, and their tests.
 
 A service is a folder that holds .goose.yml. Where the commit is unknown (a new branch, a forced push)
-or the root's own files changed, every service counts. Each is tested on the major version of PostgreSQL that its
-compose.migrations.yaml names, and on every newer one of IMAGES.
+or the workflow itself changed, every service counts. Each is tested on the major version of PostgreSQL that its
+compose.migrations.yaml names, and on every newer one of IMAGES, as far as GitHub allows so many jobs.
 """
 
 import json
@@ -12,8 +12,10 @@ import subprocess
 import sys
 from pathlib import Path, PurePosixPath
 
-# What an update of the root changes: each service's check of the template's files looks at these, too.
-ROOT = (".github/workflows/migrations.yml", ".github/scripts/changed_services.py", ".copier-answers.yml")
+# What decides how every service is tested.
+WORKFLOW = (".github/workflows/migrations.yml", ".github/scripts/changed_services.py")
+# So many jobs may one matrix start: https://docs.github.com/en/actions/reference/limits
+MOST_JOBS = 256
 
 
 def git(*arguments: str) -> list[str]:
@@ -30,7 +32,7 @@ def changed_services(base: str) -> list[str]:
     services = [PurePosixPath(file).parent for file in git("ls-files", ":(glob)*/**/.goose.yml")]
     if is_known(base):
         changed = git("diff", "--name-only", "--no-renames", f"{base}...HEAD")
-        if not set(changed) & set(ROOT):
+        if not set(changed) & set(WORKFLOW):
             services = [one for one in services if any(PurePosixPath(file).is_relative_to(one) for file in changed)]
     return [str(service) for service in services]
 
@@ -40,17 +42,29 @@ def major(text: str) -> int:
     return int(found[1]) if found else 0
 
 
+def named(service: str) -> dict[str, str]:
+    # The name of an artifact has no slash.
+    return {"service": service, "name": service.replace("/", "-")}
+
+
 def tests(service: str, images: list[str]) -> list[dict[str, str]]:
     compose = Path(service, "compose.migrations.yaml")
     oldest = major(compose.read_text()) if compose.exists() else 0
-    # The name of an artifact has no slash.
-    facts = {"service": service, "name": service.replace("/", "-")}
-    legs = [{**facts, "postgres": str(major(image)), "image": image} for image in images if major(image) >= oldest]
+    legs = [{**named(service), "postgres": str(major(image)), "image": image} for image in images if major(image) >= oldest]
     return legs or sys.exit(f"{service} has PostgreSQL {oldest}, which IMAGES lacks: run copier update at the root.")
+
+
+def affordable(legs: list[list[dict[str, str]]]) -> list[dict[str, str]]:
+    """The legs of all services; where they are too many, the newest major of each is left out last, its own one never."""
+    for choose in (lambda own: own, lambda own: own[:1] + own[1:][-1:], lambda own: own[:1]):
+        chosen = [leg for own in legs for leg in choose(own)]
+        if len(chosen) <= MOST_JOBS:
+            return chosen
+    sys.exit(f"{len(legs)} services changed, and GitHub runs at most {MOST_JOBS} jobs: change fewer in one pull request.")
 
 
 if __name__ == "__main__":
     services = changed_services(sys.argv[1])
     images = os.environ["IMAGES"].split()
-    print(f"services={json.dumps(services)}")
-    print(f"tests={json.dumps([test for service in services for test in tests(service, images)])}")
+    print(f"services={json.dumps([named(service) for service in services])}")
+    print(f"tests={json.dumps(affordable([tests(service, images) for service in services]))}")

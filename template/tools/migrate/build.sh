@@ -1,16 +1,10 @@
 #!/bin/sh
-# Builds bin/migrate. GO names another go command.
+# Builds programs of the engine, whose source lies sealed in engine/ and is pinned by go.sum.
+#
+#	sh tools/migrate/build.sh [--platform=OS/ARCH] [--output=FOLDER] [PROGRAM...]
+#
+# GO names another go command. MIGRATE_ENGINE names a checkout of the template, whose engine is built instead.
 set -eu
-
-go=${GO:-go}
-case $go in
-/*) ;;
-*/*) go=$PWD/$go ;; # the path is meant from where make runs
-esac
-cd "$(dirname "$0")"
-
-# The oldest goose that the engine is proven with.
-minimum_goose=3.27.3
 
 fail() {
 	printf 'migrate: %s\n' "$1" >&2
@@ -26,30 +20,111 @@ older() {
 	}'
 }
 
-needed=$(sed -n 's/^go //p' go.mod)
+# Each byte of a path that could mean something in a URL or in a list of URLs, as %XX.
+escaped() {
+	printf '%s' "$1" | od -An -v -tx1 | tr -d '\n' | sed 's/ /%/g; s/%2f/\//g'
+}
 
+# absolute PATH: what is typed is meant from where make runs.
+absolute() {
+	case $1 in
+	/*) printf '%s' "$1" ;;
+	*) printf '%s/%s' "$PWD" "$1" ;;
+	esac
+}
+
+go=${GO:-go}
+case $go in */*) go=$(absolute "$go") ;; esac
+checkout=
+[ -z "${MIGRATE_ENGINE:-}" ] || checkout=$(absolute "$MIGRATE_ENGINE")
+output=$(absolute "$(dirname "$0")/bin")
+platform=
+while :; do
+	case ${1:-} in
+	--platform=?*) platform=${1#*=} ;;
+	--output=?*) output=$(absolute "${1#*=}") ;;
+	-*) fail "'$1' is no option of build.sh: use --platform=OS/ARCH or --output=FOLDER" ;;
+	*) break ;;
+	esac
+	shift
+done
+[ $# -gt 0 ] || set -- migrate
+cd "$(dirname "$0")"
+
+! grep -q '^<<<<<<< \|^>>>>>>> ' go.mod go.sum ||
+	fail 'tools/migrate/go.mod or go.sum holds conflict markers: make migrate-template-check names all files that do'
+
+# Nothing of the surroundings decides what is built, but for the proxy, the certificates and the caches. Each is set to what
+# it has to be, because `go env -w` fills in what is empty. A git hook's variables would lead git into the service's repository.
+unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_COMMON_DIR GIT_OBJECT_DIRECTORY GIT_PREFIX GOTOOLDIR GOEXPERIMENT
+unset DB_URL DB_PASSWORD PGPASSWORD REDIS_URL
+export GO111MODULE=on GOWORK=off CGO_ENABLED=0 GONOPROXY=none GOFLAGS=-mod=readonly
+[ -n "${HOME:-}" ] || export HOME="$output/.home"
+
+needed=$(sed -n 's/^go //p' go.mod)
 command -v "$go" >/dev/null 2>&1 ||
 	fail "'$go' was not found: tools/migrate needs Go $needed or newer: install it, or name it with GO=/path/to/go"
-
-# Asked from the root folder: inside the module go may already have switched to another toolchain.
-found=$(cd / && GOTOOLCHAIN=local "$go" env GOVERSION) || fail "'$go' does not run: name a working Go $needed or newer with GO=/path/to/go"
+# Outside of module mode go says what it is, whatever go.mod asks for. A shim decides by this folder, as it does below.
+found=$(GO111MODULE=off GOTOOLCHAIN=local "$go" env GOVERSION 2>/dev/null) ||
+	fail "'$go' does not run: name a working Go $needed or newer with GO=/path/to/go"
 found=${found#go}
-case $(cd / && "$go" env GOTOOLCHAIN) in
-'' | local)
+case $(GO111MODULE=off "$go" env GOTOOLCHAIN) in
+'' | local*)
 	! older "$found" "$needed" ||
 		fail "'$go' is Go $found: tools/migrate needs Go $needed or newer: update it, or name another one with GO=/path/to/go"
 	;;
 esac
+[ -n "$platform" ] || platform=$("$go" env GOHOSTOS)/$("$go" env GOHOSTARCH)
+export GOOS="${platform%%/*}"
+export GOARCH="${platform#*/}"
+GOARCH=${GOARCH%%/*} # without the variant of linux/arm64/v8
 
-export GOWORK=off CGO_ENABLED=0
+mkdir -p "$output"
+# The programs are no part of the service's history.
+[ "$output" != "$PWD/bin" ] || echo '*' >bin/.gitignore
+unfinished=$output/.unfinished.$$
+trap 'chmod -R u+w "$unfinished" && rm -rf "$unfinished"' EXIT
+trap 'exit 1' HUP INT TERM
+mkdir "$unfinished"
 
-goose=$("$go" list -m -f '{{.Version}}' github.com/pressly/goose/v3)
-! older "${goose#v}" "$minimum_goose" ||
-	fail "go.mod names goose $goose: the engine needs v$minimum_goose or newer: raise it in tools/migrate/go.mod"
+# what GO SAYS: the sentence for why it could not build.
+explain() {
+	case $1 in
+	*'checksum mismatch'*)
+		fail 'the engine in tools/migrate/engine is not the one that tools/migrate/go.sum pins: restore both from git, or with copier recopy' ;;
+	*'GOPROXY=off'* | *'dial tcp'* | *'no such host'* | *'connection refused'* | *'proxyconnect'* | *'timeout'* | *'tls: '* | *'x509: '* | *'reading http'*)
+		fail "Go reached no module proxy (GOPROXY=$upstream) for what tools/migrate/go.mod names: name one that this machine reaches with GOPROXY, or carry the modules in with 'cd tools/migrate && go mod vendor'" ;;
+	esac
+	printf '%s\n' "$1" >&2
+	fail "'$go' could not build the engine, for the reason above: restore tools/migrate from git, or bring it back with copier recopy"
+}
 
-echo 'Building tools/migrate (once; a minute the first time)…' >&2
-mkdir -p bin
-unfinished=bin/.migrate.$$
-trap 'rm -f "$unfinished"' EXIT
-"$go" build -trimpath -buildvcs=false -ldflags='-s -w' -o "$unfinished" .
-mv "$unfinished" bin/migrate
+upstream=$("$go" env GOPROXY)
+if [ -n "$checkout" ]; then
+	[ -f "$checkout/engine/go.mod" ] ||
+		fail "MIGRATE_ENGINE is '$MIGRATE_ENGINE', but there is no engine/go.mod in it: name a checkout of the template"
+	cd "$checkout/engine"
+	echo "Building the engine of $checkout…" >&2
+elif [ -d vendor ]; then
+	GOFLAGS=-mod=vendor
+	echo 'Building tools/migrate from its vendor folder…' >&2
+else
+	engine=$(sed -n 's/^[[:space:]]*\(require \)\{0,1\}\(avion\.internal\/migrate\) \(v[^ ]*\).*/\2@\3/p' go.mod)
+	[ -f "engine/${engine%@*}/@v/${engine#*@}.zip" ] ||
+		fail "tools/migrate/engine holds no $engine, which tools/migrate/go.mod names: restore it from git, or with copier recopy"
+	sealed=file://$(escaped "$PWD/engine")
+	# In an empty cache, because a full one would answer for a sealed file that somebody changed.
+	said=$(GOPROXY=$sealed GOMODCACHE=$unfinished/cache "$go" mod download "$engine" 2>&1) || explain "$said"
+	export GOPROXY="$sealed,$upstream"
+	echo 'Building tools/migrate (once; a minute the first time)…' >&2
+fi
+
+for program; do
+	said=$("$go" build -trimpath -buildvcs=false -ldflags='-s -w' -o "$unfinished/$program" "avion.internal/migrate/cmd/$program" 2>&1) ||
+		explain "$said"
+done
+for program; do
+	mv "$unfinished/$program" "$output/$program"
+	# make takes a program of another source for an old one, and builds again when the variable is gone.
+	[ -z "$checkout" ] || touch -t 200001010000 "$output/$program"
+done

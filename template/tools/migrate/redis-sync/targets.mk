@@ -1,9 +1,6 @@
 # The worker that keeps sorted sets of Redis in agreement with PostgreSQL. docs/migration-setup.md explains it.
 
 redis_sync := tools/migrate/bin/redis-sync
-redis_sync_sources := $(addprefix tools/migrate/redis-sync/,go.mod go.sum) \
-	$(wildcard $(addprefix tools/migrate/redis-sync/,*.go internal/*/*.go))
-
 .PHONY: migrate-redis-sync migrate-redis-rebuild migrate-redis-compare migrate-redis-alerts-test
 
 $(foreach name,KEY TABLE REDIS_URL REDIS_URL_FILE REDIS_SSL_ROOT_CERT REDIS_SYNC_LISTEN,\
@@ -23,8 +20,5 @@ migrate-redis-alerts-test: ## try the alerts on the worker for Redis, with promt
 	@sed '1,/^spec:$$/d' monitoring/*-redis-sync-alerts.yaml >tools/migrate/bin/redis-sync-alerts.yaml
 	@promtool test rules monitoring/tests/*-redis-sync-alerts.test.yaml
 
-$(redis_sync): $(migrate) $(redis_sync_sources)
-	@echo 'Building tools/migrate/redis-sync…' >&2
-	@cd tools/migrate/redis-sync && GOWORK=off CGO_ENABLED=0 "$${GO:-go}" build -trimpath -buildvcs=false -ldflags='-s -w' -o ../bin/redis-sync .
-
-$(redis_sync_sources): ;
+$(redis_sync): $(migrate_sources)
+	@sh tools/migrate/build.sh $(@F)

@@ -1,0 +1,45 @@
+#!/bin/sh
+# Names every file that an update of the template left unfinished. A shell script, because from such files no program can be built.
+set -eu
+
+cd "$(dirname "$0")/../.."
+# A git hook's variables would lead to another index than the one of this checkout.
+unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_COMMON_DIR GIT_OBJECT_DIRECTORY GIT_PREFIX
+
+top=$(git rev-parse --show-cdup 2>/dev/null) || {
+	echo 'migrate: git knows no repository around this folder: run it in a checkout of the service' >&2
+	exit 1
+}
+
+# named SENTENCE: one line for each file of the standard input.
+named() {
+	sort -u | sed "s|^|migrate: |; s|\$| $1|"
+}
+
+# unfinished FILE...: what git's patterns name holds both sides of a conflict.
+unfinished() {
+	git -c core.quotePath=false grep --untracked -I --files-with-matches -E '^(<{7}|>{7}) ' -- "$@" |
+		named 'holds conflict markers (<<<<<<<, >>>>>>>): keep what you want of both sides, and delete the markers'
+	git -c core.quotePath=false ls-files --unmerged -- "$@" | cut -f2 |
+		named 'is not merged: decide what it shall be, then git add it'
+}
+
+# rejected FILE...: Copier put a change aside under one of these names, which git may ignore.
+rejected() {
+	git -c core.quotePath=false ls-files --cached --others -- "$@" |
+		named 'holds a change that could not be merged: make the change by hand, then delete this file'
+}
+
+found=$(
+	unfinished .
+	rejected '*.rej'
+	# At the root of a monorepo lie files of the template too, and no such script.
+	if [ -n "$top" ] && grep -qs '^layout: monorepo-root' "$top.copier-answers.yml"; then
+		unfinished ':(top).copier-answers.yml' ':(top).github' ':(top)monitoring'
+		rejected ':(top).copier-answers.yml.rej' ':(top,glob).github/**/*.rej' ':(top,glob)monitoring/**/*.rej'
+	fi
+)
+[ -z "$found" ] || {
+	printf '%s\n' "$found" >&2
+	exit 1
+}
