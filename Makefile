@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cluster test-renovate lint vulnerabilities bench bench-backfill bench-fleet bench-redis reference pictures lock release clean tools tools-test
+.PHONY: help demo test test-cluster test-renovate lint vulnerabilities bench bench-backfill bench-fleet bench-redis engine reference pictures lock release clean tools tools-test
 
 # What is typed after `make` reaches a recipe as a variable of its environment.
 export VERSION
@@ -25,7 +25,7 @@ test-renovate: tools-test ## Let the real Renovate propose updates of the templa
 lint: tools-test ## Run the linters on this repository itself
 	@"$(bin)/ruff" check --quiet
 	@"$(bin)/ruff" format --check --quiet
-	@"$(bin)/shellcheck" .ci/run dev/toolchain/*.sh
+	@"$(bin)/shellcheck" .ci/run dev/toolchain/*.sh template/tools/migrate/*.sh
 	@"$(bin)/yamllint" --strict --config-file tests/yamllint.yml copier.yml versions.yml releases.yml .github
 	@.tools/go/bin/actionlint -shellcheck "$(bin)/shellcheck" .github/workflows/*.yml
 	@"$(bin)/zizmor" --quiet --offline --pedantic .github/workflows
@@ -57,6 +57,9 @@ pictures: tools-test ## Draw and record the pictures of the documents
 
 lock: tools-test ## Lock the newest versions of the Python and npm packages, without download addresses
 	@"$(bin)/python" -m dev.toolchain.lock
+
+engine: tools-test ## Seal the engine into the template: [VERSION=], the one of the release that it is for
+	@"$(bin)/python" -m dev.seal "$$VERSION"
 
 release: tools-test ## Make the tip of main a release: VERSION=
 	@"$(bin)/python" -m dev.release "$$VERSION"

@@ -10,6 +10,7 @@ from pathlib import Path
 from dev.release import changelog
 from dev.release.history import FILE, ROOT, Release, check_out, git, releases
 from dev.release.interface import ACCEPTED, ANSWERS, breaking, read
+from dev.seal import outdated, sealed
 
 
 class RefusedError(Exception):
@@ -31,6 +32,7 @@ def release(version: str, folder: Path, answers: Mapping = ANSWERS, accepted: li
             f"{version} is a {step} version after {last.version}, but CHANGELOG.md demands a {demanded} one: "
             "use its number."
         )
+    require_seal(version, folder)
     differences = differences_to(last, commit, folder, answers, accepted)
     if differences and demanded != "major":
         raise RefusedError(
@@ -55,6 +57,15 @@ def tip_of_main(folder: Path) -> str:
         if git("rev-parse", "FETCH_HEAD", cwd=folder).strip() != commit:
             raise RefusedError("main is not the same as origin's: pull or push, so that the commit keeps its name.")
     return commit
+
+
+def require_seal(version: str, folder: Path) -> None:
+    """Services get what is sealed, under the number of the release, and it must be what stands in engine/."""
+    if sealed(folder).version != f"v{version}" or outdated(folder):
+        raise RefusedError(
+            f"the engine is sealed as {sealed(folder).version}, and {len(outdated(folder))} of its files are not as in "
+            f"engine/: run make engine VERSION={version} and commit it."
+        )
 
 
 def successor(last: str, version: str) -> str:

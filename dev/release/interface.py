@@ -14,8 +14,8 @@ from dev.release.history import ROOT
 
 ANSWERS = {file.stem: yaml.safe_load(file.read_text()) or {} for file in sorted((ROOT / "dev/answers").glob("*.yml"))}
 ACCEPTED = yaml.safe_load((ROOT / "dev/accepted-answers.yml").read_text())
-# The engine's sources are nobody's to edit, and no name in there is used from outside.
-_INSIDE = "tools/migrate/internal/"
+# What the engine is made of is nobody's to edit, and of its paths only these are used from outside.
+_INSIDE = re.compile(r"tools/migrate/(?!(build|squawk|template-check)\.sh$|redis-sync/Dockerfile$)")
 
 
 @dataclass
@@ -53,6 +53,8 @@ def read(template: Path, answers: Mapping[str, dict] = ANSWERS, accepted: list[d
             known = {key: value for key, value in given.items() if key in interface.questions}
             run_copy(str(template), service, data=known, defaults=True, quiet=True, unsafe=False)
             _add(interface, name, service)
+    # Until 0.2.0 each service held the engine's sources, which are read below.
+    _add_engine(interface, template / "engine")
     return interface
 
 
@@ -80,7 +82,11 @@ def _add(interface: Interface, answers: str, service: Path) -> None:
     interface.variables.update(re.findall(r"^([A-Z_]+)=", (service / ".env.example").read_text(), re.MULTILINE))
     setup = (service / "docs/migration-setup.md").read_text()
     interface.variables.update(re.findall(r"^\| `([A-Z][A-Z_]+)` \|", setup, re.MULTILINE))
-    engine = "\n".join(file.read_text() for file in sorted((service / "tools/migrate/internal").rglob("*.go")))
+    _add_engine(interface, service / "tools/migrate/internal")
+
+
+def _add_engine(interface: Interface, folder: Path) -> None:
+    engine = "\n".join(file.read_text() for file in sorted(folder.rglob("*.go")) if not file.name.endswith("_test.go"))
     interface.commands.update(re.findall(r'(?:Use:\s+|operation\(outside, )"([a-z-]+)', engine))
     interface.flags.update(re.findall(r'[fF]lags(?:\(\))?\.\w+\(&[\w.]+, "([a-z-]+)"', engine))
     interface.exit_codes.update(re.findall(r"^\s*(Code\w+)\s+Code = (\d+)", engine, re.MULTILINE))
@@ -102,7 +108,7 @@ def breaking(old: Interface, new: Interface) -> list[str]:
             found.append(f"exit code {number} no longer means {code.removeprefix('Code')}")
     for answers, paths in old.paths.items():
         for path, executable in sorted(paths.items()):
-            if path.startswith(_INSIDE):
+            if _INSIDE.match(path):
                 continue
             if path not in new.paths.get(answers, {}):
                 found.append(f"path {path} is gone")

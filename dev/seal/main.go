@@ -15,10 +15,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
-	"os/exec"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -34,41 +34,66 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: seal ENGINE SERVICE vX.Y.Z")
 		os.Exit(2)
 	}
-	version, err := seal(os.Args[1], os.Args[2], os.Args[3])
+	sealed, err := seal(os.Args[1], os.Args[3])
+	if err == nil {
+		err = sealed.write(os.Args[2])
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "seal:", err)
 		os.Exit(1)
 	}
-	fmt.Println(version)
+	fmt.Println(sealed.Engine.Version)
 }
 
-// seal returns the whole version.
-func seal(engine, service, version string) (string, error) {
+// sealed is the module as a proxy hands it out, and what a module that is built from it has to say.
+type sealed struct {
+	Engine     module.Version
+	Go         string
+	Programs   []string
+	Modules    []module.Version
+	definition []byte
+	archive    []byte
+	sums       []byte
+}
+
+// seal reads the engine and writes nothing.
+func seal(engine, version string) (sealed, error) {
 	definition, err := os.ReadFile(filepath.Join(engine, "go.mod"))
 	if err != nil {
-		return "", err
+		return sealed{}, err
 	}
-	mod, err := modfile.ParseLax("go.mod", definition, nil)
+	parsed, err := modfile.Parse("go.mod", definition, nil)
 	if err != nil {
-		return "", err
+		return sealed{}, err
 	}
 	files, err := sources(engine)
 	if err != nil {
-		return "", err
+		return sealed{}, err
+	}
+	content, err := hash(files, "")
+	if err != nil {
+		return sealed{}, err
 	}
 	if strings.HasSuffix(version, "-dev") {
-		content, err := digest(files)
-		if err != nil {
-			return "", err
+		version += "." + short(content)
+	}
+	made := sealed{Engine: module.Version{Path: parsed.Module.Mod.Path, Version: version}, Go: parsed.Go.Version, definition: definition}
+	for _, requirement := range parsed.Require {
+		made.Modules = append(made.Modules, requirement.Mod)
+	}
+	module.Sort(made.Modules)
+	for _, file := range files {
+		if folder, name := path.Split(file.Path()); name == "main.go" {
+			made.Programs = append(made.Programs, path.Base(folder))
 		}
-		version += "." + content
 	}
-	name := module.Version{Path: mod.Module.Mod.Path, Version: version}
-	proxy := filepath.Join(service, "engine")
-	if err := writeProxy(proxy, name, definition, files); err != nil {
-		return "", err
+	var archive bytes.Buffer
+	if err := zip.Create(&archive, made.Engine, files); err != nil {
+		return sealed{}, err
 	}
-	return version, pin(engine, service, proxy, name, mod.Go.Version)
+	made.archive = archive.Bytes()
+	made.sums, err = sums(engine, made.Engine, files)
+	return made, err
 }
 
 // source is one of the engine's files, as package zip wants it.
@@ -97,46 +122,42 @@ func sources(engine string) ([]zip.File, error) {
 	return files, err
 }
 
-// digest is a short name for the content.
-func digest(files []zip.File) (string, error) {
-	byPath := map[string]zip.File{}
-	var paths []string
+// hash is the one that go.sum holds: https://go.dev/ref/mod#go-sum-files. Each name stands behind the prefix.
+func hash(files []zip.File, prefix string) (string, error) {
+	byName := map[string]zip.File{}
+	var names []string
 	for _, file := range files {
-		byPath[file.Path()] = file
-		paths = append(paths, file.Path())
+		names = append(names, prefix+file.Path())
+		byName[prefix+file.Path()] = file
 	}
-	hash, err := dirhash.Hash1(paths, func(path string) (io.ReadCloser, error) { return byPath[path].Open() })
-	if err != nil {
-		return "", err
-	}
-	sum, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(hash, "h1:"))
-	// A letter in front, because a number with leading zeros is no part of a version.
-	return "h" + hex.EncodeToString(sum)[:11], err
+	return dirhash.Hash1(names, func(name string) (io.ReadCloser, error) { return byName[name].Open() })
 }
 
-// writeProxy replaces the folder by one that a file:// GOPROXY can name: https://go.dev/ref/mod#goproxy-protocol.
-func writeProxy(proxy string, name module.Version, definition []byte, files []zip.File) error {
-	if err := os.RemoveAll(proxy); err != nil {
-		return err
-	}
-	folder := filepath.Join(proxy, filepath.FromSlash(name.Path), "@v")
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return err
-	}
-	information, err := json.Marshal(struct{ Version string }{name.Version})
+// short is a part of a hash that may stand in a version: in hexadecimal, behind a letter, because no number there begins with 0.
+func short(hash string) string {
+	sum, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(hash, "h1:"))
+	return "h" + hex.EncodeToString(sum)[:11]
+}
+
+// sums are the engine's own and those of the engine itself, in go's order.
+func sums(engine string, name module.Version, files []zip.File) ([]byte, error) {
+	own, err := os.ReadFile(filepath.Join(engine, "go.sum"))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var archive bytes.Buffer
-	if err := zip.Create(&archive, name, files); err != nil {
-		return err
+	whole, err := hash(files, name.String()+"/")
+	if err != nil {
+		return nil, err
 	}
-	for suffix, content := range map[string][]byte{"info": append(information, '\n'), "mod": definition, "zip": archive.Bytes()} {
-		if err := os.WriteFile(filepath.Join(folder, name.Version+"."+suffix), content, 0o644); err != nil {
-			return err
-		}
+	definition, err := hash([]zip.File{source{engine, "go.mod"}}, "")
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	lines := strings.SplitAfter(string(own), "\n")
+	place := slices.IndexFunc(lines, func(line string) bool { return line > name.Path || line == "" })
+	return []byte(strings.Join(slices.Insert(lines, place,
+		fmt.Sprintf("%s %s %s\n", name.Path, name.Version, whole),
+		fmt.Sprintf("%s %s/go.mod %s\n", name.Path, name.Version, definition)), "")), nil
 }
 
 var goMod = template.Must(template.New("go.mod").Parse(`// Pins the engine, which lies beside this file, and what it is built with. Both come with the template: let no bot bump them.
@@ -150,65 +171,43 @@ tool (
 {{- end }}
 )
 
-require {{ .Engine.Path }} {{ .Engine.Version }}
+require (
+	{{ .Engine.Path }} {{ .Engine.Version }} // indirect
+{{- range .Modules }}
+	{{ .Path }} {{ .Version }} // indirect
+{{- end }}
+)
 `))
 
-// pin writes the service's go.mod and go.sum, in which every module stands that the programs are built from.
-func pin(engine, service, proxy string, name module.Version, goVersion string) error {
-	programs, err := os.ReadDir(filepath.Join(engine, "cmd"))
+// write replaces what the service held of any engine before. The names are those of a proxy:
+// https://go.dev/ref/mod#goproxy-protocol.
+func (s sealed) write(service string) error {
+	var module bytes.Buffer
+	if err := goMod.Execute(&module, s); err != nil {
+		return err
+	}
+	information, err := json.Marshal(struct{ Version string }{s.Engine.Version})
 	if err != nil {
 		return err
 	}
-	var text bytes.Buffer
-	data := struct {
-		Engine   module.Version
-		Go       string
-		Programs []string
-	}{Engine: name, Go: goVersion}
-	for _, program := range programs {
-		data.Programs = append(data.Programs, program.Name())
-	}
-	if err := goMod.Execute(&text, data); err != nil {
+	proxy := filepath.Join(service, "engine")
+	if err := os.RemoveAll(proxy); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(service, "go.mod"), text.Bytes(), 0o644); err != nil {
+	folder := filepath.Join(proxy, filepath.FromSlash(s.Engine.Path), "@v")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(filepath.Join(service, "go.sum")); err != nil {
-		return err
-	}
-	return tidy(service, proxy, name.Path)
-}
-
-func tidy(service, proxy, engine string) error {
-	output, err := exec.Command("go", "env", "GOMODCACHE", "GOPROXY").Output()
-	if err != nil {
-		return err
-	}
-	known, upstream, _ := strings.Cut(strings.TrimSpace(string(output)), "\n")
-	// A cache of its own: the machine's may know this version with another content.
-	cache, err := os.MkdirTemp("", "seal-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(cache)
-	absolute, err := filepath.Abs(proxy)
-	if err != nil {
-		return err
-	}
-	command := exec.Command("go", "mod", "tidy")
-	command.Dir = service
-	command.Env = append(os.Environ(), "GOMODCACHE="+cache, "GOFLAGS=-mod=mod -modcacherw", "GOWORK=off",
-		"GONOPROXY=none", "GONOSUMDB="+engine,
-		"GOPROXY="+strings.Join([]string{folderURL(absolute), folderURL(filepath.Join(known, "cache", "download")), upstream}, ","))
-	if output, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("go mod tidy: %w\n%s", err, output)
+	for file, content := range map[string][]byte{
+		filepath.Join(folder, s.Engine.Version+".info"): append(information, '\n'),
+		filepath.Join(folder, s.Engine.Version+".mod"):  s.definition,
+		filepath.Join(folder, s.Engine.Version+".zip"):  s.archive,
+		filepath.Join(service, "go.mod"):                module.Bytes(),
+		filepath.Join(service, "go.sum"):                s.sums,
+	} {
+		if err := os.WriteFile(file, content, 0o644); err != nil {
+			return err
+		}
 	}
 	return nil
-}
-
-// folderURL escapes what would end an element of GOPROXY, too.
-func folderURL(folder string) string {
-	address := url.URL{Scheme: "file", Path: filepath.ToSlash(folder)}
-	return strings.NewReplacer(",", "%2C", "|", "%7C").Replace(address.String())
 }
