@@ -16,6 +16,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -78,8 +79,14 @@ func seal(engine, version string) (sealed, error) {
 		version += "." + short(content)
 	}
 	made := sealed{Engine: module.Version{Path: parsed.Module.Mod.Path, Version: version}, Go: parsed.Go.Version, definition: definition}
+	used, err := used(engine)
+	if err != nil {
+		return sealed{}, err
+	}
 	for _, requirement := range parsed.Require {
-		made.Modules = append(made.Modules, requirement.Mod)
+		if used[requirement.Mod.Path] {
+			made.Modules = append(made.Modules, requirement.Mod)
+		}
 	}
 	module.Sort(made.Modules)
 	for _, file := range files {
@@ -94,6 +101,24 @@ func seal(engine, version string) (sealed, error) {
 	made.archive = archive.Bytes()
 	made.sums, err = sums(engine, made.Engine, files)
 	return made, err
+}
+
+// used are the modules that the programs are built from, wherever they are built; some others only serve the tests of modules.
+func used(engine string) (map[string]bool, error) {
+	paths := map[string]bool{}
+	for _, system := range []string{"linux", "darwin", "windows"} {
+		list := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "./cmd/...")
+		list.Dir, list.Stderr = engine, os.Stderr
+		list.Env = append(os.Environ(), "GOOS="+system, "CGO_ENABLED=0")
+		output, err := list.Output()
+		if err != nil {
+			return nil, err
+		}
+		for path := range strings.FieldsSeq(string(output)) {
+			paths[path] = true
+		}
+	}
+	return paths, nil
 }
 
 // source is one of the engine's files, as package zip wants it.
