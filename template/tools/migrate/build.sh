@@ -2,8 +2,10 @@
 # Builds programs of the engine, whose source lies sealed in engine/ and is pinned by go.sum.
 #
 #	sh tools/migrate/build.sh [--platform=OS/ARCH] [--output=FOLDER] [PROGRAM...]
+#	sh tools/migrate/build.sh --vendor
 #
-# GO names another go command. MIGRATE_ENGINE names a checkout of the template, whose engine is built instead.
+# GO names another go command. MIGRATE_ENGINE names a checkout of the template, whose engine is built instead. --vendor copies
+# all sources into vendor/, from which is built without any proxy as long as that folder is there.
 set -eu
 
 fail() {
@@ -39,11 +41,13 @@ checkout=
 [ -z "${MIGRATE_ENGINE:-}" ] || checkout=$(absolute "$MIGRATE_ENGINE")
 output=$(absolute "$(dirname "$0")/bin")
 platform=
+vendor=
 while :; do
 	case ${1:-} in
 	--platform=?*) platform=${1#*=} ;;
 	--output=?*) output=$(absolute "${1#*=}") ;;
-	-*) fail "'$1' is no option of build.sh: use --platform=OS/ARCH or --output=FOLDER" ;;
+	--vendor) vendor=yes ;;
+	-*) fail "'$1' is no option of build.sh: use --platform=OS/ARCH, --output=FOLDER or --vendor" ;;
 	*) break ;;
 	esac
 	shift
@@ -58,7 +62,12 @@ cd "$(dirname "$0")"
 # it has to be, because `go env -w` fills in what is empty. A git hook's variables would lead git into the service's repository.
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_COMMON_DIR GIT_OBJECT_DIRECTORY GIT_PREFIX GOTOOLDIR GOEXPERIMENT
 unset DB_URL DB_PASSWORD PGPASSWORD REDIS_URL
-export GO111MODULE=on GOWORK=off CGO_ENABLED=0 GONOPROXY=none GOFLAGS=-mod=readonly
+export GO111MODULE=on GOWORK=off CGO_ENABLED=0 GONOPROXY=none
+case " ${GOFLAGS:-} " in
+*' -modcacherw '*) cache_mode=' -modcacherw' ;; # concerns only who may delete the cache
+*) cache_mode= ;;
+esac
+export GOFLAGS="-mod=readonly$cache_mode"
 [ -n "${HOME:-}" ] || export HOME="$output/.home"
 
 needed=$(sed -n 's/^go //p' go.mod)
@@ -93,7 +102,7 @@ explain() {
 	*'checksum mismatch'*)
 		fail 'the engine in tools/migrate/engine is not the one that tools/migrate/go.sum pins: restore both from git, or with copier recopy' ;;
 	*'GOPROXY=off'* | *'dial tcp'* | *'no such host'* | *'connection refused'* | *'proxyconnect'* | *'timeout'* | *'tls: '* | *'x509: '* | *'reading http'*)
-		fail "Go reached no module proxy (GOPROXY=$upstream) for what tools/migrate/go.mod names: name one that this machine reaches with GOPROXY, or carry the modules in with 'cd tools/migrate && go mod vendor'" ;;
+		fail "Go reached no module proxy (GOPROXY=$upstream) for what tools/migrate/go.mod names: name one that this machine reaches with GOPROXY, or carry the sources in with sh tools/migrate/build.sh --vendor where one is reached" ;;
 	esac
 	printf '%s\n' "$1" >&2
 	fail "'$go' could not build the engine, for the reason above: restore tools/migrate from git, or bring it back with copier recopy"
@@ -105,7 +114,7 @@ if [ -n "$checkout" ]; then
 		fail "MIGRATE_ENGINE is '$MIGRATE_ENGINE', but there is no engine/go.mod in it: name a checkout of the template"
 	cd "$checkout/engine"
 	echo "Building the engine of $checkout…" >&2
-elif [ -d vendor ]; then
+elif [ -d vendor ] && [ -z "$vendor" ]; then
 	GOFLAGS=-mod=vendor
 	echo 'Building tools/migrate from its vendor folder…' >&2
 else
@@ -116,6 +125,10 @@ else
 	# In an empty cache, because a full one would answer for a sealed file that somebody changed.
 	said=$(GOPROXY=$sealed GOMODCACHE=$unfinished/cache "$go" mod download "$engine" 2>&1) || explain "$said"
 	export GOPROXY="$sealed,$upstream"
+	[ -z "$vendor" ] || {
+		said=$("$go" mod vendor 2>&1) || explain "$said"
+		exit
+	}
 	echo 'Building tools/migrate (once; a minute the first time)…' >&2
 fi
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Brings bin/squawk, the linter of SQL, in the version that is pinned here. It needs no root, and nothing outside this folder
-# changes.
+# changes. `squawk.sh requirements` only prints the pin, as pip reads it.
 set -eu
 
 # One hash for each platform that squawk exists for.
@@ -14,6 +14,10 @@ squawk-cli==2.70.0 \
     --hash=sha256:c6164a083f8bee368fc7c9c1cd7de4704c0775aa75767eefb371c0bd37d3bf08 \
     --hash=sha256:e67651bb984b01276752ca685f870b281cf493d5d7bd318607148b657c359b52
 '
+[ "${1:-}" != requirements ] || {
+	printf '%s' "$requirements"
+	exit 0
+}
 pinned=$(printf '%s' "$requirements" | sed -n 's/^squawk-cli==\([^ ]*\).*/\1/p')
 
 cd "$(dirname "$0")"
