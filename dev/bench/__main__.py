@@ -10,12 +10,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
+
+from dev.release.history import check_out, releases
 from dev.toolchain import container, image
 from dev.toolchain.command import environment, run
 from dev.toolchain.install import ROOT
 from dev.toolchain.postgres import Server
 from dev.toolchain.published import COPY, git, git_configuration, publish, tagged
 
+# The last release whose services held the engine's sources.
+HEAVY = "0.2.0"
 COPIES = 11
 UPDATES = 3
 SERVICES = 4
@@ -33,13 +38,20 @@ PUBLISHED_BASES = (2 * MEGABYTE, 5 * MEGABYTE)
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="avion-bench-") as folder:
         print(f"{'median of':>9}  {'ours':>9}  {'theirs':>9}  {'ratio':>5}")
-        copying(Path(folder))
-        updating(Path(folder))
+        (Path(folder) / "heavy").mkdir()
+        heavy = tagged(check_out(ROOT, commit_of(HEAVY), Path(folder) / "heavy/work-tree"))
+        copying(Path(folder), heavy)
+        updating(Path(folder), heavy)
         with Server("15") as server:
             migrating(Path(folder) / "generated" / SERVICE, server)
 
 
-def copying(folder: Path) -> None:
+def commit_of(version: str) -> str:
+    (commit,) = (release.commit for release in releases() if release.version == version)
+    return commit
+
+
+def copying(folder: Path, heavy: Path) -> None:
     ours = git_configuration(folder / "ours.gitconfig", publish(folder / "ours"))
     generated = folder / "generated"
     copy(generated, ours)
@@ -49,6 +61,14 @@ def copying(folder: Path) -> None:
         COPIES,
         lambda: copy(folder / "copy", ours),
         lambda: copy(folder / "copy", theirs),
+        after=lambda: shutil.rmtree(folder / "copy"),
+    )
+    before = git_configuration(folder / "before.gitconfig", heavy)
+    compare(
+        f"copier copy: this template, against {HEAVY}",
+        COPIES,
+        lambda: copy(folder / "copy", ours),
+        lambda: copy(folder / "copy", before),
         after=lambda: shutil.rmtree(folder / "copy"),
     )
 
@@ -68,14 +88,14 @@ def copy(folder: Path, git: dict[str, str]) -> None:
     do(*COPY, SERVICE, cwd=folder, env=git)
 
 
-def updating(folder: Path) -> None:
-    first, variables = released_twice(folder, folder / "ours" / "avion-migration-template.git")
+def updating(folder: Path, heavy: Path) -> None:
+    first, variables = released_twice(folder / "light", folder / "ours" / "avion-migration-template.git")
     services = [folder / "fleet" / str(number) / SERVICE for number in range(SERVICES)]
 
-    def generate() -> None:
+    def generate(origin: Path = first) -> None:
         shutil.rmtree(folder / "fleet", ignore_errors=True)
         for service in services:
-            shutil.copytree(first, service)
+            shutil.copytree(origin, service)
 
     def by_hand() -> None:
         for service in services:
@@ -92,10 +112,21 @@ def updating(folder: Path) -> None:
             by_hand,
             before=generate,
         )
+    before, _ = released_twice(folder / "before", heavy)
+    for title, update in (("copier update", by_hand), ("avion-template update", lambda: by_the_fleet(1))):
+        compare(
+            f"{SERVICES} services: `{title}` of this template, against {HEAVY}",
+            UPDATES,
+            update,
+            update,
+            before=generate,
+            before_theirs=lambda: generate(before),
+        )
 
 
 def released_twice(folder: Path, template: Path) -> tuple[Path, dict[str, str]]:
     """A committed service of the first of two releases, and the variables under which git knows it."""
+    folder.mkdir()
     releases = folder / "releases"
     git("clone", "--quiet", template, releases, cwd=folder)
     changed = releases / "template/migrations.mk"
@@ -121,9 +152,8 @@ def migrating(service: Path, server: Server) -> None:
         },
     }
     program = service.parent / "goose"
-    flags = ("-trimpath", "-ldflags=-s -w", "-o", program)
-    static = {"CGO_ENABLED": "0"}
-    do("go", "build", *flags, "github.com/pressly/goose/v3/cmd/goose", cwd=service / "tools/migrate", env=static)
+    static = {"CGO_ENABLED": "0", "GOBIN": str(service.parent)}
+    do("go", "install", "-trimpath", "-ldflags=-s -w", goose_command(), cwd=service.parent, env=static)
 
     def make(target: str) -> None:
         do("make", target, cwd=service, env=environments["engine"])
@@ -202,6 +232,11 @@ def compare_sizes(title: str, ours: int, theirs: int) -> None:
     )
 
 
+def goose_command() -> str:
+    version = yaml.safe_load((ROOT / "versions.yml").read_text())["goose"]
+    return f"github.com/pressly/goose/v3/cmd/goose@v{version}"
+
+
 def write_migrations(folder: Path, count: int) -> None:
     for file in folder.glob("*.sql"):
         file.unlink()
@@ -229,17 +264,18 @@ def compare(
     theirs: Callable[[], None],
     before: Callable[[], None] = lambda: None,
     after: Callable[[], None] = lambda: None,
+    before_theirs: Callable[[], None] | None = None,
 ) -> None:
     """Runs both in turn, each first as often as second, so that whatever else the machine does slows both."""
-    durations: dict[Callable, list[float]] = {ours: [], theirs: []}
+    sides = [(ours, before, []), (theirs, before_theirs or before, [])]
     for turn in range(times):
-        for action in (ours, theirs) if turn % 2 else (theirs, ours):
-            before()
+        for action, prepare, durations in sides if turn % 2 else reversed(sides):
+            prepare()
             started = time.perf_counter()
             action()
-            durations[action].append(time.perf_counter() - started)
+            durations.append(time.perf_counter() - started)
             after()
-    mine, other = (statistics.median(seconds) * 1000 for seconds in durations.values())
+    mine, other = (statistics.median(durations) * 1000 for _, _, durations in sides)
     print(f"{times:>9}  {mine:>6.0f} ms  {other:>6.0f} ms  {mine / other:>5.2f}  {title}", flush=True)
 
 

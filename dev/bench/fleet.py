@@ -20,7 +20,7 @@ WORKERS = 2
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="avion-bench-") as name:
         folder = Path(name)
-        first, variables = released_twice(folder, publish(folder / "ours"))
+        first, variables = released_twice(folder / "releases", publish(folder / "ours"))
         services = [shutil.copytree(first, folder / "fleet" / str(one) / SERVICE) for one in range(SERVICES)]
         by_hand = [shutil.copytree(first, folder / "by hand" / str(one) / SERVICE) for one in range(BY_HAND)]
 

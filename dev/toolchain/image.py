@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dev.toolchain.command import run
 
-_FROM = re.compile(r"(?:--platform=\S+ )?(\S+)(?: AS (\w+))?")
+_FROM = re.compile(r"(?:--platform=\S+ )?(\S+)(?: AS ([\w-]+))?")
 
 
 @dataclasses.dataclass
@@ -25,6 +25,7 @@ class Stage:
     entrypoint: list[str] = dataclasses.field(default_factory=list)
     command: list[str] = dataclasses.field(default_factory=list)
     labels: dict[str, str] = dataclasses.field(default_factory=dict)
+    variables: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def path(self, name: str) -> Path:
         """Where a path of the image lies on this machine."""
@@ -53,36 +54,62 @@ def context(dockerfile: Path) -> list[Path]:
     return [file for file in dockerfile.parent.rglob("*") if file.is_file() and included(file)]
 
 
-def build(dockerfile: Path, into: Path, built: Path | None = None, **given: str) -> Stage:
-    """The last stage. The files of the others come from `built` where that is given, else from running what they RUN."""
+def stages(dockerfile: Path) -> dict[str, list[tuple[str, str]]]:
+    """The instructions of each stage by its name, and under no name those before the first."""
+    found: dict[str, list[tuple[str, str]]] = {"": []}
+    name = ""
+    for instruction, arguments in instructions(dockerfile):
+        if instruction == "FROM":
+            name = _FROM.fullmatch(arguments)[2] or "image"
+            found[name] = []
+        found[name].append((instruction, arguments))
+    return found
+
+
+def needed(stages: Mapping[str, list[tuple[str, str]]], target: str) -> list[str]:
+    """The target and what it is made from, as BuildKit finds out: other stages are not built."""
+    text = " ".join(arguments for _, arguments in stages[target])
+    origins = [*re.findall(r"--from=(\w[\w-]*)", text), _FROM.fullmatch(stages[target][0][1])[1]]
+    earlier = [one for origin in origins if origin in stages for one in needed(stages, origin)]
+    return [*dict.fromkeys(earlier), target]
+
+
+def build(dockerfile: Path, into: Path, built: Path | None = None, target: str = "image", **given: str) -> Stage:
+    """One stage, the last unless told. The files of others come from `built` where that is given, else from what they RUN."""
     files = into / "context"
     for file in context(dockerfile):
-        target = files / file.relative_to(dockerfile.parent)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, target)
-    outside: dict[str, str] = {}
-    stages: dict[str, Stage] = {}
-    stage = None
-    for name, arguments in instructions(dockerfile):
-        if name == "FROM":
-            base, title = _FROM.fullmatch(arguments).groups(default="image")
-            root = into / title
-            root.mkdir(mode=0o755)
-            stage = stages[title] = Stage(root, _expand(base, outside), {})
-        elif name == "ARG":
-            variable, _, default = arguments.partition("=")
-            if stage is None:
-                outside[variable] = given.get(variable, default)
-            else:
-                stage.arguments[variable] = given.get(variable, default or outside.get(variable, ""))
-        elif name == "COPY":
-            _copy(stage, arguments, files, stages, built)
-        elif name == "RUN":
-            if built is None:
-                _run(stage, arguments)
+        copy = files / file.relative_to(dockerfile.parent)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy)
+    described = stages(dockerfile)
+    outside = {}
+    for _, arguments in described[""]:
+        variable, _, default = arguments.partition("=")
+        outside[variable] = given.get(variable, default)
+    done: dict[str, Stage] = {}
+    for title in needed(described, target):
+        (_, origin), *rest = described[title]
+        base = _FROM.fullmatch(origin)[1]
+        root = into / title
+        if base in done:
+            shutil.copytree(done[base].root, root, symlinks=True)
+            stage = dataclasses.replace(done[base], root=root, arguments=dict(done[base].arguments))
         else:
-            _configure(stage, name, arguments)
-    return stage
+            root.mkdir(mode=0o755)
+            stage = Stage(root, _expand(base, outside), {})
+        done[title] = stage
+        for name, arguments in rest:
+            if name == "ARG":
+                variable, _, default = arguments.partition("=")
+                stage.arguments[variable] = given.get(variable, default or outside.get(variable, ""))
+            elif name == "COPY":
+                _copy(stage, arguments, files, done, built)
+            elif name == "RUN":
+                if built is None:
+                    _run(stage, arguments)
+            else:
+                _configure(stage, name, arguments)
+    return done[target]
 
 
 def _copy(stage: Stage, arguments: str, files: Path, stages: Mapping[str, Stage], built: Path | None) -> None:
@@ -108,7 +135,7 @@ def _copy(stage: Stage, arguments: str, files: Path, stages: Mapping[str, Stage]
 def _run(stage: Stage, command: str) -> None:
     """Runs a build step with this machine's programs. Its absolute paths are the image's; its mounts are only caches."""
     command = re.sub(r"--mount=type=cache\S+", "", command)
-    command = re.sub(r"(?<= )/(?=\w)", f"{stage.root}/", command)
+    command = re.sub(r"(?<=[ =])/(?=\w)", f"{stage.root}/", command)
     ended = run("sh", "-c", command, cwd=stage.path("."), env=stage.arguments, timeout=600)
     if ended.returncode:
         raise RuntimeError(ended.stderr)
@@ -117,13 +144,15 @@ def _run(stage: Stage, command: str) -> None:
 def _configure(stage: Stage, name: str, arguments: str) -> None:
     if name == "WORKDIR":
         stage.folder = arguments
-        stage.path(".").mkdir(parents=True)
+        stage.path(".").mkdir(parents=True, exist_ok=True)
     elif name == "USER":
         stage.user = arguments
     elif name == "ENTRYPOINT":
         stage.entrypoint = json.loads(arguments)
     elif name == "CMD":
         stage.command = json.loads(arguments)
+    elif name == "ENV":
+        stage.variables |= dict(word.split("=", 1) for word in shlex.split(arguments))
     elif name == "LABEL":
         pairs = (word.split("=", 1) for word in shlex.split(arguments))
         stage.labels |= {key: _expand(value, stage.arguments) for key, value in pairs}

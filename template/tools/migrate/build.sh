@@ -44,7 +44,7 @@ platform=
 vendor=
 while :; do
 	case ${1:-} in
-	--platform=?*) platform=${1#*=} ;;
+	--platform=*) platform=${1#*=} ;;
 	--output=?*) output=$(absolute "${1#*=}") ;;
 	--vendor) vendor=yes ;;
 	-*) fail "'$1' is no option of build.sh: use --platform=OS/ARCH, --output=FOLDER or --vendor" ;;
