@@ -5,10 +5,10 @@ package main
 import (
 	"os"
 
-	"avion.internal/migrate/internal/program"
-	"avion.internal/migrate/internal/redissync/cli"
+	"avion.internal/migrate/internal/cli"
+	redissync "avion.internal/migrate/internal/redissync/cli"
 )
 
 func main() {
-	os.Exit(program.Execute("redis-sync", cli.Run))
+	os.Exit(cli.Execute("redis-sync", redissync.Run))
 }

@@ -161,7 +161,7 @@ func (d Directory) Script(m Migration) (Script, error) {
 		return Script{}, err
 	}
 	file := filepath.Join(d.Path, m.File)
-	script, err := parseScript(string(content))
+	script, err := ParseScript(string(content))
 	var malformed malformedLine
 	switch {
 	case errors.As(err, &malformed):

@@ -13,7 +13,7 @@ func TestAFileMayAskForLimits(t *testing.T) {
 		"-- migrate: lock_timeout=500ms\n-- migrate: statement_timeout=24h": {500 * time.Millisecond, 24 * time.Hour},
 	} {
 		for _, content := range []string{line + "\n-- +goose Up\nSELECT 1;\n", "-- +goose Up\n" + line + "\nSELECT 1;\n"} {
-			script, err := parseScript(content)
+			script, err := ParseScript(content)
 			if err != nil {
 				t.Errorf("%q: %s", content, err)
 				continue
@@ -42,7 +42,7 @@ func TestWrongLimitsAreRefused(t *testing.T) {
 		"SELECT 2;\n-- migrate: lock_timeout=1s":                 "move it to the top",
 		"SELECT 2;\n-- +goose Down\n-- migrate: lock_timeout=1s": "move it to the top",
 	} {
-		_, err := parseScript("-- +goose Up\n" + line + "\nSELECT 1;\n")
+		_, err := ParseScript("-- +goose Up\n" + line + "\nSELECT 1;\n")
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", line, err)
 		}

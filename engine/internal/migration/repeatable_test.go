@@ -65,7 +65,7 @@ func TestWhatCanBeRepeated(t *testing.T) {
 		"-- +goose StatementBegin\nSELECT 1;\nCREATE TABLE a (id int);\nDROP TABLE IF EXISTS b;\n-- +goose StatementEnd":                             1,
 		"-- +goose StatementBegin\nDROP TRIGGER IF EXISTS t ON a;\nCREATE TRIGGER t AFTER DELETE ON a EXECUTE FUNCTION f();\n-- +goose StatementEnd": 0,
 	} {
-		script, err := parseScript("-- +goose NO TRANSACTION\n-- +goose Up\n" + text + "\n")
+		script, err := ParseScript("-- +goose NO TRANSACTION\n-- +goose Up\n" + text + "\n")
 		if err != nil {
 			t.Fatalf("%q: %s", text, err)
 		}

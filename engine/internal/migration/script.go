@@ -62,7 +62,8 @@ type malformedLine struct {
 
 func (m malformedLine) Error() string { return fmt.Sprintf("line %d: %s", m.line, m.error) }
 
-func parseScript(content string) (Script, error) {
+// ParseScript reads a file as goose would. Where goose would stumble, the error names the line.
+func ParseScript(content string) (Script, error) {
 	lines := bufio.NewScanner(strings.NewReader(content))
 	lines.Buffer(nil, longestLine)
 	reading := scanner{}

@@ -82,7 +82,7 @@ func FuzzScriptIsSplitAsGooseSplitsIt(f *testing.F) {
 
 func compareWithGoose(t *testing.T, content string) {
 	t.Helper()
-	script, err := parseScript(content)
+	script, err := ParseScript(content)
 	if err != nil && strings.Contains(err.Error(), "makes goose lose that line") {
 		return
 	}
@@ -113,7 +113,7 @@ func compareWithGoose(t *testing.T, content string) {
 }
 
 func TestAStatementKnowsItsLine(t *testing.T) {
-	script, err := parseScript("-- +goose Up\n\n-- about\nSELECT 1;\n\nCREATE TABLE a (\n  b int\n);\n-- +goose Down\n-- +goose StatementBegin\nSELECT 2;\n-- +goose StatementEnd\n")
+	script, err := ParseScript("-- +goose Up\n\n-- about\nSELECT 1;\n\nCREATE TABLE a (\n  b int\n);\n-- +goose Down\n-- +goose StatementBegin\nSELECT 2;\n-- +goose StatementEnd\n")
 	if err != nil {
 		t.Fatal(err)
 	}

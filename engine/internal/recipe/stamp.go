@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"avion.internal/migrate/internal/draft"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/migration"
 )
@@ -16,7 +17,7 @@ type Stamp struct {
 	Name, Script string
 	Purpose      string
 	// Files are the jobs, with their paths inside the folder of migrations.
-	Files []migration.File
+	Files []draft.File
 	Next  string
 }
 
@@ -134,7 +135,7 @@ func (s *Stamp) addJobs(step Step, values map[string]any) error {
 			return err
 		}
 		folder := strings.Split(string(kind), ".")[1]
-		s.Files = append(s.Files, migration.File{Path: filepath.Join(folder, job+".sql"), Content: content})
+		s.Files = append(s.Files, draft.File{Path: filepath.Join(folder, job+".sql"), Content: content})
 	}
 	return nil
 }

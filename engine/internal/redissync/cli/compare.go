@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"avion.internal/migrate/internal/failure"
-	"avion.internal/migrate/internal/terminal"
 	"avion.internal/migrate/internal/redissync/agreement"
+	"avion.internal/migrate/internal/terminal"
 )
 
 func newCompare(outside terminal.Terminal) *cobra.Command {

@@ -5,8 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"avion.internal/migrate/internal/terminal"
 	"avion.internal/migrate/internal/redissync/agreement"
+	"avion.internal/migrate/internal/terminal"
 )
 
 func newRebuild(outside terminal.Terminal) *cobra.Command {

@@ -11,11 +11,11 @@ import (
 	"avion.internal/migrate/internal/connection"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/history"
-	"avion.internal/migrate/internal/report"
-	"avion.internal/migrate/internal/terminal"
 	"avion.internal/migrate/internal/redissync/agreement"
 	"avion.internal/migrate/internal/redissync/outbox"
 	"avion.internal/migrate/internal/redissync/sortedset"
+	"avion.internal/migrate/internal/report"
+	"avion.internal/migrate/internal/terminal"
 )
 
 // Run does what the command line says.

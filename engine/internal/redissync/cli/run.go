@@ -6,9 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"avion.internal/migrate/internal/terminal"
 	"avion.internal/migrate/internal/redissync/agreement"
 	"avion.internal/migrate/internal/redissync/watch"
+	"avion.internal/migrate/internal/terminal"
 )
 
 func newRun(outside terminal.Terminal) *cobra.Command {

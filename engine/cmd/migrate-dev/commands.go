@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"avion.internal/migrate/internal/cli"
+	"avion.internal/migrate/internal/develop"
+	"avion.internal/migrate/internal/terminal"
+)
+
+func commands(outside terminal.Terminal) []*cobra.Command {
+	return []*cobra.Command{
+		newCreate(outside),
+		newRecipes(outside),
+		newValidate(outside),
+		newLint(outside),
+		newCheck(outside),
+		newPlan(outside),
+		operation(outside, "reset", "Drop, create and migrate the database (development and test only)", (*develop.Engine).Reset),
+		operation(outside, "wire", "Add what is missing to the service's own Makefile, compose file and documents", (*develop.Engine).Wire),
+		newDoctor(outside),
+		operation(outside, "template-check", "Look for what an update of the template left unfinished", (*develop.Engine).TemplateCheck),
+	}
+}
+
+func operation(outside terminal.Terminal, name, short string, do func(*develop.Engine, context.Context) error) *cobra.Command {
+	return cli.Operation(outside, develop.New, name, short, do)
+}
+
+func newCreate(outside terminal.Terminal) *cobra.Command {
+	var options develop.CreateOptions
+	command := cli.OperationOn(outside, develop.New, "create [NAME]", "Write a new migration file",
+		func(engine *develop.Engine, ctx context.Context, name string) error {
+			return engine.Create(ctx, name, options)
+		})
+	command.Args = cobra.ArbitraryArgs // a name of several words
+	flags := command.Flags()
+	flags.StringVar(&options.Block, "block", "", "first number of a reserved block of one hundred, as in 200")
+	flags.StringVar(&options.Recipe, "recipe", "", "what to write into it; its variables come from the environment")
+	flags.StringVar(&options.Step, "step", "", "which step of the recipe, if not the first")
+	flags.StringVar(&options.Typed, "typed", "", "the names that were typed for the recipe, with blanks between: one that it does not know is refused")
+	return command
+}
+
+func newRecipes(outside terminal.Terminal) *cobra.Command {
+	var options develop.RecipesOptions
+	command := operation(outside, "recipes", "List what create --recipe can write, with the variables that it asks for",
+		func(engine *develop.Engine, ctx context.Context) error { return engine.Recipes(ctx, options) })
+	command.Flags().BoolVar(&options.JSON, "json", false, "print JSON")
+	return command
+}
+
+func newValidate(outside terminal.Terminal) *cobra.Command {
+	var options develop.ValidateOptions
+	command := operation(outside, "validate", "Look for mistakes in the migration files",
+		func(engine *develop.Engine, ctx context.Context) error { return engine.Validate(ctx, options) })
+	command.Flags().BoolVar(&options.Database, "database", false, "hold the files against the history of the database too")
+	command.Flags().StringVar(&options.Base, "base", "", "hold the files against this branch or commit: what it has must not change, and new numbers come after its own")
+	return command
+}
+
+func newLint(outside terminal.Terminal) *cobra.Command {
+	var base string
+	command := operation(outside, "lint", "Look for what is dangerous in new migrations, with squawk",
+		func(engine *develop.Engine, ctx context.Context) error { return engine.Lint(ctx, base) })
+	command.Flags().StringVar(&base, "base", "", "lint what this branch or commit does not have; the default branch if empty")
+	return command
+}
+
+func newCheck(outside terminal.Terminal) *cobra.Command {
+	var options develop.CheckOptions
+	command := operation(outside, "check", "Try every migration and its rollback on a throw-away database",
+		func(engine *develop.Engine, ctx context.Context) error { return engine.Check(ctx, options) })
+	command.Flags().StringVar(&options.Base, "base", "", "try the migrations on top of those of this branch or commit, too")
+	command.Flags().BoolVar(&options.JSON, "json", false, "print the result as JSON")
+	return command
+}
+
+func newPlan(outside terminal.Terminal) *cobra.Command {
+	var asJSON bool
+	command := operation(outside, "plan", "Print the SQL that up would run, and the locks that it would take",
+		func(engine *develop.Engine, ctx context.Context) error { return engine.Plan(ctx, asJSON) })
+	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return command
+}
+
+// newDoctor needs no engine: what is wrong with the files that one starts from is a finding.
+func newDoctor(outside terminal.Terminal) *cobra.Command {
+	options := develop.DoctorOptions{Engine: cli.Version()}
+	command := &cobra.Command{
+		Use:   "doctor",
+		Short: "Hold the service against its checklist, with evidence and the next steps",
+		Args:  cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			return develop.Doctor(command.Context(), outside, options)
+		},
+	}
+	command.Flags().BoolVar(&options.JSON, "json", false, "print JSON")
+	command.Flags().StringVar(&options.Base, "base", "", "what counts as new is what this branch or commit does not have")
+	return command
+}

@@ -1,0 +1,220 @@
+// Package cmd_test holds the built programs to what each of them may hold and do.
+package cmd_test
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"avion.internal/migrate/internal/postgrestest"
+)
+
+const module = "avion.internal/migrate/internal/"
+
+// developers is what only developers may have: what drops databases, writes or edits files, or reads SQL as PostgreSQL does.
+// Each entry is the beginning of a symbol.
+var developers = []string{
+	module + "develop.", module + "draft.", module + "recipe.", module + "wiring.", module + "lint.", module + "doctor.", module + "copier.", module + "git.",
+}
+
+// destructive is text that a program which cannot do the thing does not hold.
+var destructive = []string{"DROP DATABASE", "squawk-ignore", "TEMPLATE template0"}
+
+// operators are the modules that the program in production is built from. A parser of SQL is none of them.
+var operators = []string{
+	"github.com/jackc/pgpassfile", "github.com/jackc/pgservicefile", "github.com/jackc/pgx/v5", "github.com/jackc/puddle/v2",
+	"github.com/joho/godotenv", "github.com/mattn/go-isatty", "github.com/mfridman/interpolate", "github.com/mitchellh/colorstring",
+	"github.com/pressly/goose/v3", "github.com/rivo/uniseg", "github.com/schollz/progressbar/v3", "github.com/sethvargo/go-retry",
+	"github.com/spf13/cobra", "github.com/spf13/pflag", "go.uber.org/multierr", "go.yaml.in/yaml/v4",
+	"golang.org/x/sync", "golang.org/x/sys", "golang.org/x/term", "golang.org/x/text",
+}
+
+// programs are built once, side by side, with their symbols.
+var programs = sync.OnceValues(func() (string, error) {
+	folder, err := os.MkdirTemp("", "programs-")
+	if err != nil {
+		return "", err
+	}
+	// go test remembers a result until something changes that the test itself has looked at.
+	if err := filepath.WalkDir(filepath.Dir(here), func(_ string, _ fs.DirEntry, err error) error { return err }); err != nil {
+		return "", err
+	}
+	build := exec.Command("go", "build", "-o", folder+string(filepath.Separator), "./migrate", "./migrate-dev")
+	build.Dir = here
+	if output, err := build.CombinedOutput(); err != nil {
+		return "", errors.New(string(output))
+	}
+	return folder, nil
+})
+
+// here is this folder, read before any test leaves it.
+var here, _ = filepath.Abs(".")
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if folder, err := programs(); err == nil {
+		os.RemoveAll(folder)
+	}
+	os.Exit(code)
+}
+
+func TestTheProgramInProductionHoldsNothingOfDevelopers(t *testing.T) {
+	folder := built(t)
+	if found := heldBy(t, filepath.Join(folder, "migrate")); len(found) > 0 {
+		t.Errorf("migrate holds %s", found)
+	}
+	// The same look finds all of it where it is.
+	if found, want := heldBy(t, filepath.Join(folder, "migrate-dev")), append(slices.Clone(developers), destructive...); !slices.Equal(found, want) {
+		t.Errorf("migrate-dev holds %s, not %s", found, want)
+	}
+}
+
+func TestTheProgramInProductionIsBuiltFromKnownModules(t *testing.T) {
+	output := run(t, "go", "version", "-m", filepath.Join(built(t), "migrate"))
+	var modules []string
+	for _, match := range regexp.MustCompile(`(?m)^\tdep\t(\S+)`).FindAllStringSubmatch(output, -1) {
+		modules = append(modules, match[1])
+	}
+	if !slices.Equal(modules, operators) {
+		t.Errorf("migrate is built from %s", modules)
+	}
+}
+
+// heldBy are those of the symbols and texts above that a program holds.
+func heldBy(t *testing.T, program string) []string {
+	t.Helper()
+	symbols := run(t, "go", "tool", "nm", program)
+	content, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(symbols, " "+module+"operate.(*Session).Up") {
+		t.Fatalf("%s has no symbols to look at", program)
+	}
+	var found []string
+	for _, symbol := range developers {
+		if strings.Contains(symbols, " "+symbol) {
+			found = append(found, symbol)
+		}
+	}
+	for _, text := range destructive {
+		if bytes.Contains(content, []byte(text)) {
+			found = append(found, text)
+		}
+	}
+	return found
+}
+
+func TestACommandOfTheOtherProgramRunsThere(t *testing.T) {
+	folder := built(t)
+	t.Chdir(t.TempDir())
+	for file, content := range map[string]string{".goose.yml": "driver: postgres\nservice: avion-auth\n", "migrations/00001_a.sql": "-- +goose Up\nSELECT 1;\n-- +goose Down\nSELECT 1;\n"} {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("SQUAWK", "")
+	for _, each := range []struct {
+		program, arguments string
+		code               int
+		says               string
+	}{
+		{"migrate", "create --block=200 add users", 0, "migrations/00200_add_users.sql\n"},
+		{"migrate", "lint --base=nowhere", 1, "nowhere"},
+		{"migrate", "help recipes", 0, "migrate-dev recipes [flags]"},
+		{"migrate", "recipes --help", 0, "migrate-dev recipes [flags]"},
+		{"migrate", "__complete recipes --js", 0, "--json"},
+		{"migrate", "completion bash", 0, "bash completion V2 for migrate "},
+		{"migrate-dev", "maintain", 0, "holds no job"},
+		{"migrate-dev", "to 7", 1, "VERSION is 7"},
+		{"migrate-dev", "help up", 0, "migrate up [flags]"},
+		{"migrate-dev", "completion zsh", 0, "zsh completion for migrate-dev "},
+		{"migrate", "frobnicate", 1, "see migrate --help"},
+		{"migrate", "--help", 0, "migrate-dev, in the same folder, has check,"},
+		{"migrate-dev", "--help", 0, "migrate, in the same folder, has backfill,"},
+	} {
+		command := exec.Command(filepath.Join(folder, each.program), strings.Fields(each.arguments)...)
+		output, _ := command.CombinedOutput()
+		if command.ProcessState.ExitCode() != each.code || !strings.Contains(string(output), each.says) {
+			t.Errorf("%s %s ends with %d and says %s", each.program, each.arguments, command.ProcessState.ExitCode(), output)
+		}
+	}
+}
+
+func TestAProgramThatIsAloneSaysWhereTheCommandIs(t *testing.T) {
+	folder := built(t)
+	for program, sentences := range map[string]map[string]string{
+		"migrate":     {"lint": "run make migrate-lint in a checkout of the service, or build it there with sh tools/migrate/build.sh migrate-dev\n"},
+		"migrate-dev": {"up": "run make migrate-up in a checkout of the service, or build it there with sh tools/migrate/build.sh migrate\n", "mark": ": build it in a checkout"},
+	} {
+		alone := filepath.Join(t.TempDir(), program)
+		content, err := os.ReadFile(filepath.Join(folder, program))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(alone, content, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for name, sentence := range sentences {
+			command := exec.Command(alone, name)
+			output, _ := command.CombinedOutput()
+			if text := string(output); command.ProcessState.ExitCode() != 1 || strings.Count(text, "\n") != 1 || !strings.Contains(text, sentence) {
+				t.Errorf("%s %s ends with %d and says %s", program, name, command.ProcessState.ExitCode(), text)
+			}
+		}
+	}
+}
+
+// What a test program is made from stands in no build information, so only the real one can tell.
+func TestTheRecordNamesTheGooseThatTheProgramIsBuiltWith(t *testing.T) {
+	folder := built(t)
+	database := postgrestest.New(t)
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile(".goose.yml", []byte("driver: postgres\nservice: avion-auth\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir("migrations", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("migrations/00001_a.sql", []byte("-- +goose Up\nSELECT 1;\n-- +goose Down\nSELECT 1;\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(filepath.Join(folder, "migrate"), "up")
+	command.Env = []string{"ENVIRONMENT=test", "DB_HOST=" + database.Host, "DB_PORT=" + database.Port, "DB_NAME=" + database.Name,
+		"DB_USER=" + database.User, "DB_PASSWORD=" + database.Password}
+	if output, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("%s\n%s", err, output)
+	}
+	if engine := database.Value(t, "SELECT engine FROM goose_db_version_checksum"); !regexp.MustCompile(`^migrate, goose v3\.`).MatchString(engine) {
+		t.Error(engine)
+	}
+}
+
+func built(t *testing.T) string {
+	t.Helper()
+	folder, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+func run(t *testing.T, name string, arguments ...string) string {
+	t.Helper()
+	output, err := exec.Command(name, arguments...).Output()
+	if err != nil {
+		t.Fatalf("%s %s: %s", name, arguments, err)
+	}
+	return string(output)
+}

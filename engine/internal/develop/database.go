@@ -1,0 +1,85 @@
+package develop
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"avion.internal/migrate/internal/failure"
+)
+
+// properties are what a new database takes over from the one that it replaces.
+type properties struct {
+	name     string
+	exists   bool
+	owner    string
+	owned    bool // by the role of the session
+	encoding string
+	collate  string
+	ctype    string
+	provider string // c, i or b: libc, ICU, builtin
+	locale   string // of ICU and builtin
+	icuRules string
+}
+
+// The catalog's column for the locale has changed its name between versions; as JSON both are within reach.
+const databaseQuery = `
+SELECT pg_get_userbyid(d.datdba), pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,
+       coalesce(j->>'datlocprovider', 'c'), coalesce(j->>'datlocale', j->>'daticulocale', ''), coalesce(j->>'daticurules', ''),
+       pg_has_role(d.datdba, 'USAGE')
+FROM pg_database d, to_jsonb(d) j WHERE d.datname = $1`
+
+const roleQuery = `SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user`
+
+// inspect reads what the database is now, and refuses a role that may not create one for the operation.
+func (s *maintenanceSession) inspect(ctx context.Context, operation, name string) (properties, error) {
+	var mayCreate bool
+	if err := s.QueryRowContext(ctx, roleQuery).Scan(&mayCreate); err != nil {
+		return properties{}, s.Unreadable(ctx, "pg_roles", err)
+	}
+	if !mayCreate {
+		return properties{}, failure.Refused("role %q may not create databases, which %s has to: "+
+			"let a superuser allow it with ALTER ROLE %s CREATEDB", s.Target.User, operation, quoteName(s.Target.User))
+	}
+	found := properties{name: name}
+	err := s.QueryRowContext(ctx, databaseQuery, name).Scan(&found.owner, &found.encoding, &found.collate, &found.ctype,
+		&found.provider, &found.locale, &found.icuRules, &found.owned)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return found, nil
+	case err != nil:
+		return properties{}, s.Unreadable(ctx, "pg_database", err)
+	}
+	found.exists = true
+	return found, nil
+}
+
+// createStatement builds on template0, the only template that takes every encoding and locale.
+func (p properties) createStatement() string {
+	var statement strings.Builder
+	statement.WriteString("CREATE DATABASE " + quoteName(p.name))
+	if !p.exists {
+		return statement.String()
+	}
+	statement.WriteString(" OWNER " + quoteName(p.owner) + " TEMPLATE template0 ENCODING " + quoteText(p.encoding) +
+		" LC_COLLATE " + quoteText(p.collate) + " LC_CTYPE " + quoteText(p.ctype))
+	switch p.provider {
+	case "i":
+		statement.WriteString(" LOCALE_PROVIDER icu ICU_LOCALE " + quoteText(p.locale))
+		if p.icuRules != "" {
+			statement.WriteString(" ICU_RULES " + quoteText(p.icuRules))
+		}
+	case "b":
+		statement.WriteString(" LOCALE_PROVIDER builtin BUILTIN_LOCALE " + quoteText(p.locale))
+	case "c":
+		statement.WriteString(" LOCALE_PROVIDER libc")
+	}
+	return statement.String()
+}
+
+func quoteName(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+func quoteText(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }

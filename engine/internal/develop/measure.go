@@ -1,0 +1,157 @@
+package develop
+
+import (
+	"cmp"
+	"context"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	goosedb "github.com/pressly/goose/v3/database"
+
+	"avion.internal/migrate/internal/locks"
+	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/operate"
+)
+
+// relation is something that a statement can lock.
+type relation struct {
+	name  string
+	kind  string // as in pg_class.relkind
+	table uint32 // of an index, 0 for everything else
+}
+
+const relationsQuery = `
+SELECT c.oid, c.oid::regclass::text, c.relname, c.relkind::text, coalesce(i.indrelid, 0)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_index i ON i.indexrelid = c.oid
+WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f', 'i', 'I', 'S') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'`
+
+const takenQuery = `
+SELECT relation, mode FROM pg_locks
+WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+
+// measure applies a migration and reads, before it is committed, which locks it has taken of what was there before.
+func (c *checker) measure(ctx context.Context, step migration.Migration) (checkedMigration, error) {
+	script, err := c.directory.Script(step)
+	if err != nil {
+		return checkedMigration{}, err
+	}
+	checked := checkedMigration{
+		Version: step.Version, File: step.File, New: c.result.base.misses(step.File), Transaction: !script.NoTransaction, Locks: []locks.Lock{},
+	}
+	there, err := c.relations(ctx)
+	if err != nil {
+		return checkedMigration{}, err
+	}
+	c.Observe = func(ctx context.Context, db goosedb.DBTxConn) (err error) {
+		checked.Locks, err = taken(ctx, db, there)
+		return err
+	}
+	defer func() { c.Observe = nil }()
+	current, err := c.ready(ctx)
+	if err != nil {
+		return checkedMigration{}, err
+	}
+	started := time.Now()
+	if err := c.Session.Apply(ctx, current, []migration.Migration{step}, operate.Up); err != nil {
+		return checkedMigration{}, err
+	}
+	checked.Milliseconds = time.Since(started).Milliseconds()
+	if script.NoTransaction { // each statement has let go of its locks
+		checked.Locks = expected(script.Up)
+	}
+	return checked, nil
+}
+
+func (c *checker) relations(ctx context.Context) (map[uint32]relation, error) {
+	rows, err := c.QueryContext(ctx, relationsQuery)
+	if err != nil {
+		return nil, c.Unreadable(ctx, "pg_class", err)
+	}
+	defer rows.Close()
+	project := c.Engine.Project
+	found := map[uint32]relation{}
+	for rows.Next() {
+		var id uint32
+		var name string
+		var next relation
+		if err := rows.Scan(&id, &next.name, &name, &next.kind, &next.table); err != nil {
+			return nil, c.Unreadable(ctx, "pg_class", err)
+		}
+		// The engine's own tables, indexes and sequences are nobody's.
+		if !strings.HasPrefix(name, withoutSchema(project.Migrations.Table)) && !strings.HasPrefix(name, withoutSchema(project.Seed.Table)) {
+			found[id] = next
+		}
+	}
+	return found, rows.Err()
+}
+
+func withoutSchema(table string) string { return strings.TrimPrefix(path.Ext("."+table), ".") }
+
+// taken are the strongest locks of the transaction that make somebody wait, the strongest first.
+func taken(ctx context.Context, db goosedb.DBTxConn, there map[uint32]relation) ([]locks.Lock, error) {
+	rows, err := db.QueryContext(ctx, takenQuery)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	strongest := map[uint32]locks.Mode{}
+	for rows.Next() {
+		var id uint32
+		var name string
+		if err := rows.Scan(&id, &name); err != nil {
+			return nil, err
+		}
+		mode, counts := locks.Stored(name)
+		if _, existed := there[id]; existed && counts && mode.StrongerThan(strongest[id]) {
+			strongest[id] = mode
+		}
+	}
+	found := []locks.Lock{}
+	for id, mode := range strongest {
+		object := there[id]
+		// Every write locks the indexes and sequences of its table a little.
+		isPart := object.kind == "i" || object.kind == "I" || object.kind == "S"
+		if !isPart || mode.StrongerThan(locks.RowExclusive) && mode.StrongerThan(strongest[object.table]) {
+			found = append(found, locks.Lock{Relation: object.name, Mode: mode})
+		}
+	}
+	sortLocks(found)
+	return found, rows.Err()
+}
+
+// expected are the locks of a file's statements together, as far as they are known.
+func expected(statements []migration.Statement) []locks.Lock {
+	found := []locks.Lock{}
+	created := map[string]bool{}
+	for _, statement := range statements {
+		for _, text := range statement.Parts() {
+			for _, lock := range locks.Expect(text, created).Locks {
+				position := slices.IndexFunc(found, func(known locks.Lock) bool {
+					return known.Relation == lock.Relation && known.OfIndex == lock.OfIndex
+				})
+				switch {
+				case position < 0:
+					found = append(found, lock)
+				case lock.Mode.StrongerThan(found[position].Mode):
+					found[position] = lock
+				}
+			}
+		}
+	}
+	sortLocks(found)
+	return found
+}
+
+func sortLocks(found []locks.Lock) {
+	slices.SortFunc(found, func(a, b locks.Lock) int {
+		switch {
+		case a.Mode.StrongerThan(b.Mode):
+			return -1
+		case b.Mode.StrongerThan(a.Mode):
+			return 1
+		}
+		return cmp.Compare(a.Relation, b.Relation)
+	})
+}

@@ -1,0 +1,30 @@
+package develop
+
+import (
+	"context"
+	"testing"
+
+	"avion.internal/migrate/internal/operate"
+	"avion.internal/migrate/internal/servicetest"
+)
+
+const (
+	createA, createB, createC = servicetest.CreateA, servicetest.CreateB, servicetest.CreateC
+	indexA, seedA             = servicetest.IndexA, servicetest.SeedA
+)
+
+// service is a service's folder, in which the operations of this package run.
+type service struct{ servicetest.Service[Engine] }
+
+func newService(t *testing.T, files map[string]string) service {
+	t.Helper()
+	return service{servicetest.New(t, New, files)}
+}
+
+func status(options operate.StatusOptions) func(*Engine, context.Context) error {
+	return func(engine *Engine, ctx context.Context) error { return engine.Status(ctx, options) }
+}
+
+func to(version string) func(*Engine, context.Context) error {
+	return func(engine *Engine, ctx context.Context) error { return engine.To(ctx, version) }
+}

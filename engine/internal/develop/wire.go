@@ -1,0 +1,64 @@
+package develop
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/wiring"
+)
+
+// Wire joins the template's files to the service's own. It shows what it would change and writes that only if somebody
+// says yes; where both would take something from each other, it writes nothing.
+func (e *Engine) Wire(ctx context.Context) error {
+	service := e.wirable()
+	plan, err := service.Read(ctx)
+	if err != nil {
+		return err
+	}
+	for _, edit := range plan.Edits {
+		fmt.Fprint(e.Terminal.Out, edit.Diff())
+	}
+	for _, note := range plan.Notes {
+		e.Report.Say("note: %s", note)
+	}
+	if len(plan.Clashes) > 0 {
+		for _, clash := range plan.Clashes {
+			e.Report.Failed("migrate", clash)
+		}
+		return failure.Refused("nothing was written: %s in the way: solve what is said above and run again", things(len(plan.Clashes)))
+	}
+	if len(plan.Edits) == 0 {
+		e.Report.Say("nothing to add: %d files are wired already", len(plan.Wired))
+		return nil
+	}
+	confirmed := e.Settings.Typed("CONFIRM")
+	if confirmed == "" && e.Terminal.Interactive {
+		confirmed = e.Terminal.Ask(ctx, "Write this? Type yes: ")
+	}
+	if confirmed != "yes" {
+		e.Report.Say("nothing was written: run again with CONFIRM=yes to write it")
+		return nil
+	}
+	if err := service.Write(plan.Edits); err != nil {
+		return err
+	}
+	e.Report.Say("%d files were written: commit them", len(plan.Edits))
+	return nil
+}
+
+func (e *Engine) wirable() wiring.Service {
+	return wiring.Service{
+		Folder: ".",
+		Port:   cmp.Or(e.Settings.Get("DB_PORT").Value, "5432"),
+		Lookup: func(name string) string { return e.Settings.Get(name).Value },
+	}
+}
+
+func things(number int) string {
+	if number == 1 {
+		return "1 thing is"
+	}
+	return fmt.Sprintf("%d things are", number)
+}

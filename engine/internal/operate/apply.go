@@ -1,0 +1,109 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	goosedb "github.com/pressly/goose/v3/database"
+
+	"avion.internal/migrate/internal/connection"
+	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/history"
+	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/report"
+)
+
+// Direction is which section of a file runs.
+type Direction string
+
+const (
+	Up   Direction = "up"
+	Down Direction = "down"
+)
+
+// run applies or rolls back migrations and sums up.
+func (s *Session) run(ctx context.Context, in Stream, steps []migration.Migration, way Direction) error {
+	started := time.Now()
+	if err := s.Prepare(ctx, in); err != nil {
+		return err
+	}
+	if err := s.Apply(ctx, in, steps, way); err != nil {
+		return err
+	}
+	known, err := history.Read(ctx, s.DB, in.Table)
+	if err != nil {
+		return s.Unreadable(ctx, in.Table, err)
+	}
+	s.Engine.Report.Say("%s %s %s (%s) in %s: %s is now at %s", migration.Count(len(steps)), way.verb(), s.Target.Database,
+		s.Target.Environment, report.Milliseconds(time.Since(started)), in.Table, migration.FormatVersion(known.Current()))
+	return nil
+}
+
+// Apply runs migrations of a stream one by one, in the order given, each with its line in the version table.
+func (s *Session) Apply(ctx context.Context, in Stream, steps []migration.Migration, way Direction) error {
+	ctx = s.keepLock(ctx)
+	applying, err := s.newApplier(in, way)
+	if err != nil {
+		return err
+	}
+	for done, step := range steps {
+		if err := s.declare(ctx); err != nil {
+			return err
+		}
+		started := time.Now()
+		if err := applying.step(ctx, step); err != nil {
+			return s.failed(ctx, in, step, way, done, err)
+		}
+		in = in.measureStep(&s.Engine.measured, step, way)
+		if way == Up {
+			s.Engine.Report.Applied(step.File, time.Since(started))
+		} else {
+			s.Engine.Report.RolledBack(step.File, time.Since(started))
+		}
+	}
+	return nil
+}
+
+func (s Stream) store() (goosedb.StoreExtender, error) {
+	store, err := history.NewStore(s.Table, s.History, s.Comparison.In(history.Pending, history.Applied))
+	if s.repeats {
+		return history.Repeatable{Store: store}, err
+	}
+	return store, err
+}
+
+// failed says what happened to a migration, and what of it stays in the database.
+func (s *Session) failed(ctx context.Context, in Stream, step migration.Migration, way Direction, done int, err error) error {
+	script, _ := in.Directory.Script(step)
+	file := filepath.Join(in.Dir, step.File)
+	stays := "nothing of it stays"
+	if script.NoTransaction {
+		stays = "it runs without a transaction, so what it did before that stays: look before running it again" +
+			s.invalid(ctx, migration.ConcurrentIndexes(script.Section(way == Up)))
+	}
+	var server *pgconn.PgError
+	var lockLost *failure.Error
+	var waited blocked
+	switch {
+	case errors.As(context.Cause(ctx), &lockLost):
+		return failure.Unreachable("%s was stopped: %s%s", file, lockLost.Sentence, before(done))
+	case ctx.Err() != nil:
+		return failure.MigrationFailed("%s was interrupted: %s%s", file, stays, before(done))
+	case errors.As(err, &waited) && errors.As(err, &server):
+		return failure.MigrationFailed("%s failed: %s (SQLSTATE %s)%s: %s: %s%s",
+			file, s.Target.Redact(server.Message), server.Code, hint(server), waited.obstacle(), stays, before(done))
+	case errors.As(err, &server) && !connection.Lost(err):
+		return failure.MigrationFailed("%s failed: %s (SQLSTATE %s)%s: %s%s",
+			file, s.Target.Redact(server.Message), server.Code, hint(server), stays, before(done))
+	case connection.Lost(err) && script.NoTransaction:
+		return failure.MigrationFailed("%s lost its connection to %s: %s%s", file, s.Target.Address(), stays, before(done))
+	case connection.Lost(err):
+		return failure.Unreachable("%s lost its connection to %s, and the lock with it: "+
+			"see make migrate-status, then run again%s", file, s.Target.Address(), before(done))
+	default:
+		return failure.MigrationFailed("%s failed: %s: %s%s", file, s.Target.Redact(err.Error()), stays, before(done))
+	}
+}

@@ -1,0 +1,82 @@
+// Package operate does what the commands of operators say, on one database, in one session: it applies migrations, rolls them
+// back, and tells how things stand. It drops no database and writes no file of the service.
+package operate
+
+import (
+	"encoding/json"
+	"os"
+	"time"
+
+	"avion.internal/migrate/internal/config"
+	"avion.internal/migrate/internal/connection"
+	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/metrics"
+	"avion.internal/migrate/internal/report"
+	"avion.internal/migrate/internal/terminal"
+)
+
+// Engine is what every operation starts from: the service's files and settings, and the way to the person outside.
+type Engine struct {
+	Project  config.Project
+	Settings config.Settings
+	Terminal terminal.Terminal
+	Report   report.Reporter
+	// lockPatience overrules MIGRATION_LOCK_TIMEOUT where it is not zero.
+	LockPatience time.Duration
+	// measured is what Measured leaves behind.
+	measured metrics.Run
+}
+
+// New reads .goose.yml and .env in the current folder.
+func New(outside terminal.Terminal) (*Engine, error) {
+	project, err := config.ReadProject(".")
+	if err != nil {
+		return nil, err
+	}
+	dotenv, err := config.ReadDotEnv(".")
+	if err != nil {
+		return nil, err
+	}
+	settings := config.NewSettings(os.Environ(), dotenv)
+	reporter, err := report.New(outside.Err, settings.Typed("LOG_FORMAT"))
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{Project: project, Settings: settings, Terminal: outside, Report: reporter}, nil
+}
+
+// Target resolves the database that the settings name, and refuses what its environment forbids.
+func (e *Engine) Target() (connection.Target, error) {
+	target, err := connection.Resolve(e.Settings, e.Project)
+	if err == nil {
+		e.Report = e.Report.About(target.Database, string(target.Environment))
+	}
+	return target, err
+}
+
+func (e *Engine) lockTimeout() (time.Duration, error) {
+	if e.LockPatience > 0 {
+		return e.LockPatience, nil
+	}
+	return e.Settings.Seconds("MIGRATION_LOCK_TIMEOUT", 60, 0, 3600)
+}
+
+// retryTimeout is how long a migration goes on asking for locks that another session holds: by default as long as one
+// statement may take.
+func (e *Engine) retryTimeout() (time.Duration, error) {
+	statement, err := e.Settings.Seconds("MIGRATION_TIMEOUT", 300, 1, 86400)
+	if err != nil {
+		return 0, err
+	}
+	return e.Settings.Seconds("MIGRATION_RETRY_TIMEOUT", int(statement.Seconds()), 0, 86400)
+}
+
+// PrintJSON writes a result for a machine.
+func (e *Engine) PrintJSON(document any) error {
+	encoder := json.NewEncoder(e.Terminal.Out)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(document); err != nil {
+		return failure.Refused("the result could not be written (%s): make room for it and run again", err)
+	}
+	return nil
+}

@@ -1,0 +1,43 @@
+package operate
+
+import (
+	"context"
+
+	"avion.internal/migrate/internal/history"
+	"avion.internal/migrate/internal/migration"
+)
+
+// Prepare makes sure, before the first change, that the database knows its environment and the file of every version.
+func (s *Session) Prepare(ctx context.Context, in Stream) error {
+	if in.repeats {
+		return nil
+	}
+	if !in.History.Prepared {
+		if err := history.Prepare(ctx, s.DB, in.Table, string(s.Target.Environment)); err != nil {
+			return s.Unreadable(ctx, history.ChecksumTable(in.Table), err)
+		}
+	}
+	adopted := in.Comparison.Unrecorded()
+	if len(adopted) == 0 {
+		return nil
+	}
+	if err := history.Adopt(ctx, s.DB, in.Table, adopted); err != nil {
+		return s.Unreadable(ctx, history.ChecksumTable(in.Table), err)
+	}
+	s.Engine.Report.Say("recorded the checksums of %s that another tool applied, as the files are now: %s",
+		migration.Count(len(adopted)), extent(adopted))
+	return nil
+}
+
+// unprepared tells that a database with a history is new to the engine, or that another tool went on with it.
+func (s Stream) unprepared() bool {
+	return len(s.History.Records) > 0 && (!s.History.Prepared || len(s.Comparison.Unrecorded()) > 0)
+}
+
+// extent names a few files, or the first and the last of many.
+func extent(entries []history.Entry) string {
+	if len(entries) <= 3 {
+		return history.Names(entries)
+	}
+	return entries[0].File + " to " + entries[len(entries)-1].File
+}

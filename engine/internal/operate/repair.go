@@ -1,0 +1,72 @@
+package operate
+
+import (
+	"context"
+	"strings"
+
+	"avion.internal/migrate/internal/history"
+	"avion.internal/migrate/internal/migration"
+)
+
+// Repair accepts the files of applied versions as they are now: it records their names and checksums anew, and says
+// which. What a checksum cannot mend, such as a missing file, it leaves and reports. goose's table stays as it is.
+// In a database with the history of something else, it accepts that this service's begins beside it.
+func (e *Engine) Repair(ctx context.Context) error {
+	session, err := e.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	if err := session.Lock(ctx); err != nil {
+		return err
+	}
+	current, err := session.Read(ctx)
+	if err != nil {
+		return err
+	}
+	if err := current.Directory.Check(); err != nil {
+		return err
+	}
+	if len(current.Comparison.Elsewhere) > 0 {
+		return session.beginBeside(ctx, current)
+	}
+	changed := current.Comparison.In(history.Edited, history.Renamed)
+	if len(changed) == 0 {
+		e.Report.Say("nothing to repair in %s: no applied migration was edited or renamed", session.Target.Database)
+		return current.Comparison.Check()
+	}
+	if err := session.confirmRepair("rewrites what is recorded about applied migrations"); err != nil {
+		return err
+	}
+	if err := history.Repair(ctx, session.DB, current.Table, changed); err != nil {
+		return session.Unreadable(ctx, history.ChecksumTable(current.Table), err)
+	}
+	for _, entry := range changed {
+		e.Report.Say("repaired version %s: %s %.12s is recorded as %s %.12s now", migration.FormatVersion(entry.Version),
+			entry.RecordedFile, entry.RecordedChecksum, entry.File, entry.Checksum)
+	}
+	if current, err = session.Read(ctx); err != nil {
+		return err
+	}
+	return current.Comparison.Check()
+}
+
+// beginBeside prepares the tables beside goose's, after which nobody asks for other histories any more.
+func (s *Session) beginBeside(ctx context.Context, current Stream) error {
+	others := strings.Join(current.Comparison.Elsewhere, ", ")
+	if err := s.confirmRepair("begins a history beside that in " + others); err != nil {
+		return err
+	}
+	if err := history.Prepare(ctx, s.DB, current.Table, string(s.Target.Environment)); err != nil {
+		return s.Unreadable(ctx, history.ChecksumTable(current.Table), err)
+	}
+	s.Engine.Report.Say("repaired %s: the history in %s begins beside that in %s", s.Target.Database, current.Table, others)
+	return nil
+}
+
+func (s *Session) confirmRepair(consequence string) error {
+	if !s.Target.Environment.NeedsConsent() {
+		return nil
+	}
+	return s.Engine.confirm("repair", consequence+", and needs the name of the database", s.Target)
+}
