@@ -1,7 +1,8 @@
 """The words in which the tests speak: a published template, services generated from it, servers and databases."""
 
 import contextlib
-import fcntl
+import hashlib
+import json
 import os
 import secrets
 import shutil
@@ -13,9 +14,10 @@ import pytest
 import trustme
 import yaml
 from copier import run_copy
+from filelock import FileLock
 from plumbum import local
 
-from dev.toolchain import command, install
+from dev.toolchain import command, install, published
 from dev.toolchain.install import ROOT, VENV, search_path
 from dev.toolchain.postgres import Certificate, Server
 from dev.toolchain.published import COPY, git_configuration, publish
@@ -74,6 +76,22 @@ class Database(dict):
         return dump.stdout
 
 
+ROOMS = ("rules", "render", "engine", "server", "update", "pages", "delivery")
+# What runs only where it is asked for by name, as `make test-slow` does.
+KINDS = ("slow", "soak", "cluster", "renovate")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test carries the name of its room; a kind that takes long is left out unless `-m` names it."""
+    left_out = {kind for kind in KINDS if kind not in config.option.markexpr}
+    for item in items:
+        (room,) = {*ROOMS} & {*item.path.parts}
+        item.add_marker(room)
+    chosen = [item for item in items if not left_out & {marker.name for marker in item.iter_markers()}]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
+
+
 @pytest.fixture(scope="session", autouse=True)
 def programs(sessionpatch) -> None:
     """The installed programs come before the machine's, also where a test or Copier starts one by itself."""
@@ -106,18 +124,42 @@ def git(default_gitconfig) -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session")
-def template(default_gitconfig, tmp_path_factory) -> Path:
-    """This repository, published: a bare clone with the work tree as it stands under the newest tag."""
-    return publish(tmp_path_factory.mktemp("published"))
+def shared(tmp_path_factory) -> Path:
+    """A folder that all workers of one session share."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def once(shared: Path, what: list, make: Callable[[Path], None]) -> Path:
+    """A folder that is filled at the first call of the session, whichever worker makes it."""
+    folder = shared / hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            unfinished = folder.with_suffix(".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            make(unfinished)
+            unfinished.rename(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
-def copier_template_root(template, tmp_path_factory, git) -> Path:
-    """What pytest-copier copies its template from."""
-    root = tmp_path_factory.mktemp("template")
-    git("clone", "--quiet", template, root, cwd=root)
-    shutil.rmtree(root / ".git")
-    return root
+def template(default_gitconfig, shared) -> Path:
+    """This repository, published: a bare clone with the work tree as it stands under the newest tag."""
+    return once(shared, ["published"], publish) / "avion-migration-template.git"
+
+
+@pytest.fixture(scope="session")
+def sources(template, shared) -> Path:
+    """The same without git, in which Copier need not look for a version first."""
+
+    def clone(folder: Path) -> None:
+        published.git("clone", "--quiet", template, folder / "template", cwd=folder)
+        shutil.rmtree(folder / "template/.git")
+
+    return once(shared, ["sources"], clone) / "template"
 
 
 @pytest.fixture(scope="session")
@@ -126,39 +168,49 @@ def questions() -> set[str]:
     return {name for name, entry in entries.items() if not name.startswith("_") and entry.get("when") is not False}
 
 
-def _generate(template, questions, tmp_path_factory) -> Iterator[Callable[..., Path]]:
-    """generate("avion-auth", docs_language="en"): a service as `copier copy --defaults` without trust makes it.
+@pytest.fixture(scope="session")
+def rendered(template, questions, shared) -> Callable[..., Path]:
+    """rendered("avion-auth", docs_language="en"): a service as `copier copy --defaults` without trust makes it.
 
-    It ends with its test, or with its module, because with its engine it is twenty megabytes large, and there are thousands.
+    Only to be read: each set of answers is rendered once in a session, whichever worker asks first.
+    """
+
+    def rendered(folder: str = "avion-auth", **answers: object) -> Path:
+        assert set(answers) <= questions, f"no such question: {set(answers) - questions}"
+
+        def render(parent: Path) -> None:
+            run_copy(str(template), parent / folder, data=answers, defaults=True, unsafe=False, quiet=True)
+
+        return once(shared, ["rendered", folder, answers], render) / folder
+
+    return rendered
+
+
+@pytest.fixture
+def generate(rendered, tmp_path_factory) -> Iterator[Callable[..., Path]]:
+    """generate("avion-auth", docs_language="en"): such a service of the test's own. It ends with the test, because with its
+    engine it is twenty megabytes large, and there are hundreds.
     """
     folders = []
 
     def generate(folder: str = "avion-auth", **answers: object) -> Path:
-        assert set(answers) <= questions, f"no such question: {set(answers) - questions}"
         folders.append(tmp_path_factory.mktemp("services"))
-        service = folders[-1] / folder
-        run_copy(str(template), service, data=answers, defaults=True, unsafe=False, quiet=True)
-        return service
+        return shutil.copytree(rendered(folder, **answers), folders[-1] / folder)
 
     yield generate
     for folder in folders:
         shutil.rmtree(folder)
 
 
-generate = pytest.fixture(name="generate")(_generate)
-generate_for_module = pytest.fixture(name="generate_for_module", scope="module")(_generate)
-
-
 @pytest.fixture
-def refused(template, questions, tmp_path_factory) -> Callable[..., str]:
-    """refused("avion-auth", prefix="-"): the sentence with which the answers are refused; nothing is written."""
+def refused(sources, questions, tmp_path_factory) -> Callable[..., str]:
+    """refused("avion-auth", prefix="-"): the sentence with which Copier refuses the answers."""
 
     def refused(folder: str, **answers: object) -> str:
         assert set(answers) <= questions, f"no such question: {set(answers) - questions}"
         service = tmp_path_factory.mktemp("refused") / folder
         with pytest.raises(ValueError) as error:
-            run_copy(str(template), service, data=answers, defaults=True, unsafe=False, quiet=True)
-        assert not service.exists()
+            run_copy(str(sources), service, data=answers, defaults=True, unsafe=False, quiet=True, exclude=["**"])
         return str(error.value).partition("Validation error for question ")[2].partition(": ")[2] or str(error.value)
 
     return refused
@@ -176,25 +228,26 @@ def copier_cli(template, tmp_path_factory) -> Callable:
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory) -> Path:
-    """A folder that all workers of one session share."""
-    own = tmp_path_factory.getbasetemp()
-    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
-    folder.mkdir(exist_ok=True)
-    return folder
+def engine(rendered, shared) -> Path:
+    """The engine's binary, built once, in a generated service."""
 
+    def build(folder: Path) -> None:
+        service = shutil.copytree(rendered(), folder / "avion-auth")
+        built = command.run(
+            "go",
+            "build",
+            "-trimpath",
+            "-ldflags=-s -w",
+            "-o",
+            service / ENGINE,
+            "./cmd/migrate",
+            cwd=ROOT / "engine",
+            timeout=600,
+            env={"CGO_ENABLED": "0"},
+        )
+        assert built.returncode == 0, built.stderr
 
-@pytest.fixture(scope="session")
-def engine(template, shared) -> Path:
-    """The engine's binary, built once in a generated service by the script that every service gets."""
-    service = shared / "avion-engine"
-    with (shared / "engine.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (service / ENGINE).exists():
-            run_copy(str(template), service, defaults=True, unsafe=False, quiet=True, overwrite=True)
-            built = command.run("sh", "tools/migrate/build.sh", cwd=service, timeout=600)
-            assert built.returncode == 0, built.stderr
-    return service / ENGINE
+    return once(shared, ["engine"], build) / "avion-auth" / ENGINE
 
 
 @pytest.fixture(scope="session")
@@ -218,22 +271,26 @@ def service(generate, engine) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def committed(copier_cli, engine, git, tmp_path_factory) -> Callable[..., Path]:
+def committed(copier_cli, engine, git, shared, tmp_path_factory) -> Callable[..., Path]:
     """committed("docs_language=en"): a service as the README's commands make it, its engine built, committed."""
 
     def committed(*answers: str, folder: str = ".") -> Path:
-        repository = tmp_path_factory.mktemp("committed") / "avion-auth"
-        service = repository / folder
-        service.mkdir(parents=True)
-        data = [f"--data={answer}" for answer in answers]
-        copied = copier_cli([*COPY[1:], *data, service], cwd=repository)
-        assert copied.returncode == 0, copied.stderr
-        (service / ENGINE).parent.mkdir()
-        shutil.copy(engine, service / ENGINE)
-        git("init", "--quiet", "--initial-branch=main", cwd=repository)
-        git("add", "--all", cwd=repository)
-        git("commit", "--quiet", "--message=Generate", cwd=repository)
-        return service
+        def commit(parent: Path) -> None:
+            repository = parent / "avion-auth"
+            service = repository / folder
+            service.mkdir(parents=True)
+            data = [f"--data={answer}" for answer in answers]
+            copied = copier_cli([*COPY[1:], *data, service], cwd=repository)
+            assert copied.returncode == 0, copied.stderr
+            (service / ENGINE).parent.mkdir()
+            shutil.copy(engine, service / ENGINE)
+            git("init", "--quiet", "--initial-branch=main", cwd=repository)
+            git("add", "--all", cwd=repository)
+            git("commit", "--quiet", "--message=Generate", cwd=repository)
+
+        made = once(shared, ["committed", folder, answers], commit)
+        copy = tmp_path_factory.mktemp("committed") / "avion-auth"
+        return shutil.copytree(made / "avion-auth", copy) / folder
 
     return committed
 

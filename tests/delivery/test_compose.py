@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from copier import run_copy
 
 from dev.toolchain.command import run
 from dev.toolchain.install import compose
@@ -48,10 +47,9 @@ def conditions(container: dict) -> dict[str, str]:
     params=COVERING,
     ids=lambda answers: "-".join(answers[name] for name in ("layout", "postgres_version", "service_name")),
 )
-def answered(request, template, tmp_path_factory) -> tuple[Path, dict]:
+def answered(request, rendered, tmp_path_factory) -> tuple[Path, dict]:
     """A service with its .env, and the answers that it was generated from."""
-    folder = tmp_path_factory.mktemp("composed") / "service"
-    run_copy(str(template), folder, data=request.param, defaults=True, unsafe=False, quiet=True)
+    folder = shutil.copytree(rendered(**request.param), tmp_path_factory.mktemp("composed") / "service")
     dotenv(folder, DB_PASSWORD=f"'{PASSWORD}'")
     return folder, request.param
 

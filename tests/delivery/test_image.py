@@ -1,7 +1,6 @@
 """The migration image holds a static engine and the SQL, and runs for a user who may do nothing else."""
 
 import dataclasses
-import fcntl
 import itertools
 import re
 import shutil
@@ -15,7 +14,7 @@ import pytest
 from dev.toolchain import container, image
 from dev.toolchain.image import Stage
 from tests.commands import documented
-from tests.conftest import Database
+from tests.conftest import Database, once
 from tests.delivery.test_compose import config, dotenv
 
 # The goal is an image below 20 MB; its base has 2.
@@ -25,15 +24,14 @@ DOCKERFILE = "migrations.Dockerfile"
 
 
 @pytest.fixture(scope="module")
-def built(template, shared, engine, tmp_path_factory) -> Path:
+def built(shared, engine, tmp_path_factory) -> Path:
     """The engine as the image's build stage makes it."""
-    target = shared / "image-engine"
-    with (shared / "image.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not target.exists():
-            stage = image.build(engine.parents[3] / DOCKERFILE, tmp_path_factory.mktemp("image"))
-            shutil.copy(stage.path("/usr/local/bin/migrate"), target)
-    return target
+
+    def build(folder: Path) -> None:
+        stage = image.build(engine.parents[3] / DOCKERFILE, tmp_path_factory.mktemp("image"))
+        shutil.copy(stage.path("/usr/local/bin/migrate"), folder)
+
+    return once(shared, ["image"], build) / "migrate"
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -174,17 +173,6 @@ def fences(text: str, language: str) -> list[str]:
     return [content for s in sections(text) for info, content in s.fences if info == language]
 
 
-@pytest.fixture(scope="module")
-def once(generate_for_module) -> Callable[..., Path]:
-    """once(docs_language="en"): avion-auth with these answers, generated at the first call; only to be read."""
-    generated = {}
-
-    def once(**answers: object) -> Path:
-        return generated.get(repr(answers)) or generated.setdefault(repr(answers), generate_for_module(**answers))
-
-    return once
-
-
 ANSWERS = [
     pytest.param({}, id="defaults"),
     pytest.param({"considerations": []}, id="no considerations"),
@@ -197,8 +185,8 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize("answers", ANSWERS)
-def test_both_languages_say_the_same(once, answers):
-    japanese, english = (read(once(docs_language=language, **answers)) for language in LANGUAGES)
+def test_both_languages_say_the_same(rendered, answers):
+    japanese, english = (read(rendered(docs_language=language, **answers)) for language in LANGUAGES)
     assert differences(japanese, english) == []
 
 
@@ -218,8 +206,8 @@ def test_both_languages_say_the_same(once, answers):
         (TROUBLESHOOTING, "MigrationFailed", "MigrationBroken"),
     ],
 )
-def test_a_difference_between_the_languages_is_found(once, name, old, new):
-    japanese, english = (read(once(docs_language=language)) for language in LANGUAGES)
+def test_a_difference_between_the_languages_is_found(rendered, name, old, new):
+    japanese, english = (read(rendered(docs_language=language)) for language in LANGUAGES)
     changed = english | {name: english[name].replace(old, new, 1)}
     assert changed != english
     assert differences(japanese, changed) != []
@@ -227,8 +215,8 @@ def test_a_difference_between_the_languages_is_found(once, name, old, new):
 
 @pytest.mark.parametrize("answers", ANSWERS)
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_documents_are_clean(once, run, language, answers):
-    folder = once(docs_language=language, **answers)
+def test_documents_are_clean(rendered, run, language, answers):
+    folder = rendered(docs_language=language, **answers)
     lint = run(
         *("pymarkdown", "--strict-config", "--config", ROOT / "tests/pymarkdown.json", "scan", *DOCUMENTS),
         cwd=folder,
@@ -247,8 +235,8 @@ def test_a_broken_link_is_found(generate, target):
     assert broken_links(folder) == [f"README.md: {target}"]
 
 
-def test_checklist_holds_the_manuals_items_ticked(once):
-    groups = checklist(once())
+def test_checklist_holds_the_manuals_items_ticked(rendered):
+    groups = checklist(rendered())
     assert list(groups) == [*MANUAL_CHECKLIST, "サービス固有の作業"]
     for group, tasks in groups.items():
         assert [task for done, task in tasks if done] == MANUAL_CHECKLIST.get(group, [])
@@ -256,9 +244,9 @@ def test_checklist_holds_the_manuals_items_ticked(once):
 
 
 @pytest.mark.parametrize("consideration", CONSIDERATIONS)
-def test_checklist_holds_the_work_of_a_consideration_only_where_it_was_chosen(once, consideration):
+def test_checklist_holds_the_work_of_a_consideration_only_where_it_was_chosen(rendered, consideration):
     def work(*considerations: str) -> list:
-        return checklist(once(considerations=list(considerations))).get("サービス固有の作業", [])
+        return checklist(rendered(considerations=list(considerations))).get("サービス固有の作業", [])
 
     assert work() == []
     if consideration != "redis_sync":
@@ -266,20 +254,20 @@ def test_checklist_holds_the_work_of_a_consideration_only_where_it_was_chosen(on
         assert task in work(*CONSIDERATIONS)
 
 
-def test_checklist_of_a_service_in_a_monorepo_leaves_the_workflow_to_its_root(once):
-    tasks = dict(map(reversed, checklist(once(layout="monorepo-service"))["CI/CD設定"]))
+def test_checklist_of_a_service_in_a_monorepo_leaves_the_workflow_to_its_root(rendered):
+    tasks = dict(map(reversed, checklist(rendered(layout="monorepo-service"))["CI/CD設定"]))
     assert tasks["GitHub Actions ワークフローを作成"] is False
     assert tasks["Kubernetes Job マニフェストを作成"] is True
 
 
-def test_setup_keeps_the_manuals_links(once):
-    assert set(section(read(once())[SETUP], "参考リンク").links) >= MANUAL_LINKS
+def test_setup_keeps_the_manuals_links(rendered):
+    assert set(section(read(rendered())[SETUP], "参考リンク").links) >= MANUAL_LINKS
 
 
 @pytest.mark.parametrize("consideration", CONSIDERATIONS)
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_each_consideration_has_its_paragraph(once, language, consideration):
-    text = read(once(docs_language=language, considerations=[consideration]))[SETUP]
+def test_each_consideration_has_its_paragraph(rendered, language, consideration):
+    text = read(rendered(docs_language=language, considerations=[consideration]))[SETUP]
     paragraph = (ROOT / f"includes/documents/{language}/considerations/{consideration}.md").read_text()
     # What stands in braces is an answer, or depends on one.
     parts = re.split(r"({{ \w+ }}|{% if .*?{% endif %})", paragraph)
@@ -287,15 +275,15 @@ def test_each_consideration_has_its_paragraph(once, language, consideration):
     assert re.search(f"\n\n{words}\n## ", text)
 
 
-def test_guide_lists_the_targets_that_exist(once):
-    folder = once()
+def test_guide_lists_the_targets_that_exist(rendered):
+    folder = rendered()
     listed = {code.removeprefix("make ") for code in section(read(folder)[GUIDE], "make ターゲット").code}
     exist = re.findall(r"^(migrate-[\w-]+):", (folder / "migrations.mk").read_text(), re.MULTILINE)
     assert {target for target in listed if target.startswith("migrate-")} == set(exist)
 
 
-def test_setup_lists_the_variables_of_the_example(once):
-    folder = once()
+def test_setup_lists_the_variables_of_the_example(rendered):
+    folder = rendered()
     example = re.findall(r"^((?!PG|GOOSE_)\w+)=(.*)$", (folder / ".env.example").read_text(), re.MULTILINE)
     table = read(folder)[SETUP].partition("## 環境変数\n")[2].partition("\n## ")[0]
     assert example
@@ -303,8 +291,8 @@ def test_setup_lists_the_variables_of_the_example(once):
         assert f"| `{name}` | `{value}` |" in table
 
 
-def test_alerts_lead_to_their_runbook(once):
-    folder = once()
+def test_alerts_lead_to_their_runbook(rendered):
+    folder = rendered()
     rules = yaml.safe_load((folder / "monitoring/auth-migration-alerts.yaml").read_text())
     alerts = [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
     anchors = [s.anchor for s in sections(read(folder)[TROUBLESHOOTING])]
@@ -323,8 +311,8 @@ def engine_messages() -> str:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_troubleshooting_explains_messages_and_exit_codes_that_exist(once, language):
-    text = read(once(docs_language=language))[TROUBLESHOOTING]
+def test_troubleshooting_explains_messages_and_exit_codes_that_exist(rendered, language):
+    text = read(rendered(docs_language=language))[TROUBLESHOOTING]
     messages = re.findall(r"^\| `(.+?)` \| .+ \| .+ \|$", text, re.MULTILINE)
     codes = re.findall(r"^\| (\d+) \| .+ \| .+ \|$", text, re.MULTILINE)
     source = engine_messages()
@@ -333,8 +321,8 @@ def test_troubleshooting_explains_messages_and_exit_codes_that_exist(once, langu
     assert codes == re.findall(r"^\s*Code\w+\s+Code = (\d+)", source, re.MULTILINE)
 
 
-def test_guide_shows_every_example(once):
-    shown = [sql for sql in fences(read(once())[GUIDE], "sql") if "+goose" in sql]
+def test_guide_shows_every_example(rendered):
+    shown = [sql for sql in fences(read(rendered())[GUIDE], "sql") if "+goose" in sql]
     assert sorted(shown) == sorted(example.read_text() for example in EXAMPLES)
 
 

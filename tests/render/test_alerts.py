@@ -7,7 +7,6 @@ from pathlib import Path
 import promql_parser
 import pytest
 import yaml
-from copier import run_copy
 
 SEVERITIES = {
     "MigrationFailed": "critical",
@@ -43,8 +42,8 @@ def threshold(service: Path) -> int:
     return int(re.search(r"\) > (\d+)$", alerts(service)["MigrationTakingTooLong"]["expr"], re.MULTILINE)[1])
 
 
-def test_names_and_labels_are_those_of_the_manual(generate):
-    rules = alerts(generate())
+def test_names_and_labels_are_those_of_the_manual(rendered):
+    rules = alerts(rendered())
     assert {name: rule["labels"] for name, rule in rules.items()} == {
         name: {"severity": severity, "service": "avion-auth"} for name, severity in SEVERITIES.items()
     }
@@ -53,14 +52,14 @@ def test_names_and_labels_are_those_of_the_manual(generate):
 
 
 @pytest.mark.parametrize("labels", [{}, {"release": "on", "example.com/role": "1", "empty": ""}])
-def test_rule_carries_the_labels_that_the_operator_selects_by(generate, labels):
-    (file,) = generate(prometheus_rule_labels=labels).glob("monitoring/*-migration-alerts.yaml")
+def test_rule_carries_the_labels_that_the_operator_selects_by(rendered, labels):
+    (file,) = rendered(prometheus_rule_labels=labels).glob("monitoring/*-migration-alerts.yaml")
     assert yaml.safe_load(file.read_text())["metadata"].get("labels", {}) == labels
 
 
 @pytest.mark.parametrize("kind", ["migration", "backfill"])
-def test_every_series_is_one_of_this_services_jobs_in_its_namespace(generate, kind):
-    for rule in alerts(generate(kubernetes_namespace="production"), kind).values():
+def test_every_series_is_one_of_this_services_jobs_in_its_namespace(rendered, kind):
+    for rule in alerts(rendered(kubernetes_namespace="production"), kind).values():
         for selector in selectors(rule["expr"]):
             where = matchers(selector)
             assert where["namespace"] == "production"
@@ -71,23 +70,23 @@ def test_every_series_is_one_of_this_services_jobs_in_its_namespace(generate, ki
 
 
 @pytest.mark.parametrize("timeout", [1, 300, 86400])
-def test_slow_migration_alerts_after_its_timeout_and_before_its_deadline(generate, timeout):
-    service = generate(migration_timeout=timeout)
+def test_slow_migration_alerts_after_its_timeout_and_before_its_deadline(rendered, timeout):
+    service = rendered(migration_timeout=timeout)
     (file,) = service.glob("k8s/migrations/*-job.yaml")
     (deadline,) = re.findall(r"activeDeadlineSeconds: (\d+)", file.read_text())
     assert timeout < threshold(service) < int(deadline)
 
 
-def test_slow_migration_alerts_after_the_manuals_ten_minutes(generate):
-    assert threshold(generate()) == 600
+def test_slow_migration_alerts_after_the_manuals_ten_minutes(rendered):
+    assert threshold(rendered()) == 600
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
 @pytest.mark.parametrize(
     "docs_url", ["https://github.com/avion/avion-auth/blob/main/docs", "http://wiki:8080/~docs/%E6"]
 )
-def test_runbook_is_a_heading_of_the_troubleshooting_guide(generate, language, docs_url):
-    service = generate(docs_language=language, docs_url=docs_url)
+def test_runbook_is_a_heading_of_the_troubleshooting_guide(rendered, language, docs_url):
+    service = rendered(docs_language=language, docs_url=docs_url)
     for name, rule in (alerts(service) | alerts(service, "backfill") | alerts(service, "maintenance")).items():
         page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
         assert anchor == name.lower()
@@ -107,8 +106,8 @@ def test_runbook_is_a_heading_of_the_troubleshooting_guide(generate, language, d
     ],
     ids=str,
 )
-def test_alerts_fire_as_long_as_they_should_in_every_life_of_a_job(generate, promtool, answers):
-    result = promtool(generate(**answers))
+def test_alerts_fire_as_long_as_they_should_in_every_life_of_a_job(rendered, promtool, answers):
+    result = promtool(rendered(**answers))
     assert result.returncode == 0, result.stdout + result.stderr
 
 
@@ -185,7 +184,8 @@ ALONE = ("max by (cluster, namespace, job_name) ", "")
         (OVERDUE, "annotations", "#maintenanceoverdue", "#maintenancefailed"),
     ],
 )
-def test_a_wrong_rule_is_found(generated, promtool, tmp_path, alert, part, old, new):
+def test_a_wrong_rule_is_found(rendered, promtool, tmp_path, alert, part, old, new):
+    generated = rendered()
     for source in ("migrations.mk", "monitoring"):
         copy = shutil.copytree if (generated / source).is_dir() else shutil.copy
         copy(generated / source, tmp_path / source)
@@ -205,10 +205,3 @@ def changed(part: str | dict, old: str, new: str) -> str | dict:
         return {name: value.replace(old, new) for name, value in part.items()}
     assert old in part
     return part.replace(old, new) if old else new
-
-
-@pytest.fixture(scope="module")
-def generated(template, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("generated") / "avion-auth"
-    run_copy(str(template), folder, defaults=True, unsafe=False, quiet=True)
-    return folder

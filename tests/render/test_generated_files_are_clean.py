@@ -8,7 +8,6 @@ import kubernetes_validate
 import promql_parser
 import pytest
 import yaml
-from copier import run_copy
 from jsonschema import Draft202012Validator, ValidationError
 
 from dev.toolchain import install
@@ -26,8 +25,8 @@ PLACEHOLDERS = {
 }
 
 
-def clean(*command: str | Path, folder: Path) -> None:
-    result = run(*command, cwd=folder)
+def clean(*command: str | Path, folder: Path, feed: str | None = None) -> None:
+    result = run(*command, cwd=folder, feed=feed)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
@@ -121,10 +120,8 @@ def lint_sql(folder: Path) -> None:
     rules = ("require-lock-timeout", "require-statement-timeout")
     for migration in folder.glob("migrations*/*.sql"):
         applied, _, _ = migration.read_text().partition("-- +goose Down")
-        upwards = folder.parent / f"{migration.parent.name}-{migration.name}"
-        upwards.write_text(applied)
         options = ("--assume-in-transaction", "--pg-version=15", *(f"--exclude={rule}" for rule in rules))
-        clean("squawk", *options, upwards, folder=folder)
+        clean("squawk", *options, folder=folder, feed=applied)
 
 
 def lint_makefile(folder: Path) -> None:
@@ -153,10 +150,8 @@ LINTERS = [
     params=[*COVERING, {"layout": "monorepo-root"}],
     ids=lambda answers: "-".join(str(answers.get(name, "")) for name in ("layout", "postgres_version", "service_name")),
 )
-def generated(request, template, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("generated") / "avion"
-    run_copy(str(template), folder, data=request.param, defaults=True, unsafe=False, quiet=True)
-    return folder
+def generated(request, rendered) -> Path:
+    return rendered("avion", **request.param)
 
 
 @pytest.mark.parametrize("lint", LINTERS)

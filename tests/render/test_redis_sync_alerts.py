@@ -4,11 +4,9 @@ import functools
 import re
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import yaml
-from copier import run_copy
 
 
 @pytest.fixture(scope="session")
@@ -21,21 +19,14 @@ def promtool(promtool) -> Callable:
     [{}, {"kubernetes_namespace": "1e3", "prefix": "on", "prometheus_rule_labels": {"release": "off"}}],
     ids=str,
 )
-def test_alerts_fire_as_they_should(generate, promtool, answers):
-    result = promtool(generate(service_name="timeline", **answers))
+def test_alerts_fire_as_they_should(rendered, promtool, answers):
+    result = promtool(rendered(service_name="timeline", **answers))
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.fixture(scope="module")
-def timeline(template, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("generated") / "avion-timeline"
-    run_copy(str(template), folder, defaults=True, unsafe=False, quiet=True)
-    return folder
-
-
 @pytest.mark.parametrize("language", ["ja", "en"])
-def test_alerts_lead_to_a_heading_of_the_troubleshooting_guide(generate, language):
-    service = generate("avion-timeline", docs_language=language)
+def test_alerts_lead_to_a_heading_of_the_troubleshooting_guide(rendered, language):
+    service = rendered("avion-timeline", docs_language=language)
     (file,) = service.glob("monitoring/*-redis-sync-alerts.yaml")
     group = yaml.safe_load(file.read_text())["spec"]["groups"][0]
     guide = (service / "docs/migration-troubleshooting.md").read_text()
@@ -44,7 +35,7 @@ def test_alerts_lead_to_a_heading_of_the_troubleshooting_guide(generate, languag
         assert re.search(rf"^#+ {rule['alert']}$", guide, re.MULTILINE)
     assert (
         "RedisSync"
-        not in (generate("avion-auth", docs_language=language) / "docs/migration-troubleshooting.md").read_text()
+        not in (rendered("avion-auth", docs_language=language) / "docs/migration-troubleshooting.md").read_text()
     )
 
 
@@ -69,7 +60,8 @@ def test_alerts_lead_to_a_heading_of_the_troubleshooting_guide(generate, languag
         ("#redissyncdown", "#redissyncbehind"),
     ],
 )
-def test_a_wrong_rule_is_found(timeline, promtool, tmp_path, old, new):
+def test_a_wrong_rule_is_found(rendered, promtool, tmp_path, old, new):
+    timeline = rendered("avion-timeline")
     for source in ("migrations.mk", "monitoring", "tools/migrate/redis-sync"):
         copy = shutil.copytree if (timeline / source).is_dir() else shutil.copy
         copy(timeline / source, tmp_path / source)

@@ -1,7 +1,6 @@
 """Whatever happens to writers, workers and Redis, the sorted sets end up as the rows say. ROUNDS=100 makes it a soak test."""
 
 import contextlib
-import fcntl
 import json
 import os
 import random
@@ -19,13 +18,12 @@ from pathlib import Path
 import psycopg
 import pytest
 import trustme
-from copier import run_copy
 
 from dev.toolchain import command
 from dev.toolchain.command import environment
 from dev.toolchain.port import free_port
 from dev.toolchain.redis import Redis
-from tests.conftest import Database
+from tests.conftest import Database, once
 from tests.load import Load
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
@@ -54,18 +52,17 @@ both_ends = pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
 
 
 @pytest.fixture(scope="session")
-def built(template, engine, shared) -> Path:
+def built(rendered, engine, shared) -> Path:
     """A service that has chosen redis_sync, with its engine and its worker built by make, once a session."""
-    folder = shared / "avion-timeline"
-    with (shared / "redis-sync.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / WORKER).exists():
-            run_copy(str(template), folder, defaults=True, unsafe=False, quiet=True, overwrite=True)
-            (folder / WORKER).parent.mkdir(exist_ok=True)
-            shutil.copy(engine, folder / WORKER.with_name("migrate"))
-            made = command.run("make", str(WORKER), cwd=folder, timeout=600)
-            assert made.returncode == 0, made.stderr
-    return folder
+
+    def build(parent: Path) -> None:
+        folder = shutil.copytree(rendered("avion-timeline"), parent / "avion-timeline")
+        (folder / WORKER).parent.mkdir(exist_ok=True)
+        shutil.copy(engine, folder / WORKER.with_name("migrate"))
+        made = command.run("make", str(WORKER), cwd=folder, timeout=600)
+        assert made.returncode == 0, made.stderr
+
+    return once(shared, ["redis-sync"], build) / "avion-timeline"
 
 
 @pytest.fixture
