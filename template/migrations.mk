@@ -3,6 +3,8 @@
 
 # What an update left unfinished may stand in this file too, and make stops at the first mark that it reads.
 ifneq ($(filter migrate-template-check,$(MAKECMDGOALS)),)
+# make 4.4 hands to $(shell …) what was typed, and expands it for that.
+$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(eval unexport $(name))))
 $(if $(shell sh tools/migrate/template-check.sh 1>&2 || echo found),$(error an update of the template is not finished))
 endif
 
@@ -21,17 +23,18 @@ migrate_sources := $(addprefix tools/migrate/,build.sh go.mod go.sum) \
 	migrate-doctor migrate-wire migrate-alerts-test migrate-docker-up migrate-docker-down migrate-docker-status migrate-engine
 
 # What is typed after `make` is text, not make syntax: DB_PASSWORD='pa$$word' arrives as it is, and nothing in NAME runs.
+# In two steps, because make 3.81 (macOS) takes `override export NAME := …` for a variable named "export NAME".
 $(foreach name,RECIPE STEP NAME BLOCK BASE VERSION BUILD_NUMBER JOB CONFIRM ENVIRONMENT \
 	DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD DB_PASSWORD_FILE DB_SSL_MODE DB_SSL_ROOT_CERT DB_URL DB_URL_FILE \
 	MIGRATION_AUTO_RUN MIGRATION_TIMEOUT MIGRATION_CONNECT_TIMEOUT MIGRATION_LOCK_TIMEOUT MIGRATION_RETRY_TIMEOUT \
 	MIGRATION_METRICS_FILE MIGRATION_PUSHGATEWAY_URL LOG_FORMAT,\
-	$(if $(filter command,$(origin $(name))),$(eval override export $(name) := $$(value $(name)))))
+	$(if $(filter command,$(origin $(name))),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 # What else is typed beside RECIPE is for the recipe, which alone knows its variables.
 migrate_recipe_variables := $(foreach name,$(if $(value RECIPE),$(filter-out SHELL GO,$(.VARIABLES))),\
-	$(if $(filter command,$(origin $(name))),$(name)$(eval override export $(name) := $$(value $(name)))))
+	$(if $(filter command,$(origin $(name))),$(name)$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 migrate-help: ## list these targets
-	@sed -n 's/^\(migrate-[a-z-]*\):.*## /\1	/p' migrations.mk $(wildcard $(redis_sync_targets)) | expand -t 25
+	@sed -n 's/^\(migrate-[a-z-]*\):.*## /\1	/p' migrations.mk $(wildcard $(redis_sync_targets)) | tr -d '\r' | expand -t 25
 
 migrate-up: $(migrate) ## apply every pending migration
 	@$(migrate) up
@@ -108,7 +111,7 @@ migrate-wire: $(migrate_dev) ## add what is missing to the service's own Makefil
 # promtool reads rules, not the object around them: what stands below its last key, spec.
 migrate-alerts-test: ## try the alerts on the lives of a Job, with promtool of Prometheus
 	@mkdir -p tools/migrate/bin
-	@sed '1,/^spec:$$/d' monitoring/*-migration-alerts.yaml >tools/migrate/bin/alerts.yaml
+	@sed '1,/^spec:/d' monitoring/*-migration-alerts.yaml >tools/migrate/bin/alerts.yaml
 	@promtool test rules monitoring/tests/*-migration-*.test.yaml
 
 migrate-docker-up: ## migrate-up inside compose

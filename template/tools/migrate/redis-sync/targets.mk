@@ -4,7 +4,7 @@ redis_sync := tools/migrate/bin/redis-sync
 .PHONY: migrate-redis-sync migrate-redis-rebuild migrate-redis-compare migrate-redis-alerts-test
 
 $(foreach name,KEY TABLE REDIS_URL REDIS_URL_FILE REDIS_SSL_ROOT_CERT REDIS_SYNC_LISTEN,\
-	$(if $(filter command,$(origin $(name))),$(eval override export $(name) := $$(value $(name)))))
+	$(if $(filter command,$(origin $(name))),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 migrate-redis-sync: $(redis_sync) ## apply what changes to Redis, until it is interrupted
 	@$(redis_sync) run
@@ -17,7 +17,7 @@ migrate-redis-compare: $(redis_sync) ## compare the sorted sets of Redis with th
 
 migrate-redis-alerts-test: ## try the alerts on the worker for Redis, with promtool of Prometheus
 	@mkdir -p tools/migrate/bin
-	@sed '1,/^spec:$$/d' monitoring/*-redis-sync-alerts.yaml >tools/migrate/bin/redis-sync-alerts.yaml
+	@sed '1,/^spec:/d' monitoring/*-redis-sync-alerts.yaml >tools/migrate/bin/redis-sync-alerts.yaml
 	@promtool test rules monitoring/tests/*-redis-sync-alerts.test.yaml
 
 $(redis_sync): $(migrate_sources)
