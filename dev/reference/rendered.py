@@ -10,7 +10,10 @@ import yaml
 from copier import run_copy
 
 SERVICE = "avion-auth"
-_SOURCES = ("copier.yml", "versions.yml", "hooks", "includes", "template", "monorepo")
+_SOURCES = (
+    *("copier.yml", "versions.yml", "hooks", "includes", "template", "monorepo"),
+    "engine/internal/wiring/sections",
+)
 
 
 @contextmanager

@@ -43,6 +43,7 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	temporary = folder
 	// go test remembers a result until something changes that the test itself has looked at.
 	if err := filepath.WalkDir(filepath.Dir(here), func(_ string, _ fs.DirEntry, err error) error { return err }); err != nil {
 		return "", err
@@ -58,11 +59,12 @@ var programs = sync.OnceValues(func() (string, error) {
 // here is this folder, read before any test leaves it.
 var here, _ = filepath.Abs(".")
 
+// temporary is where they are, once they are built.
+var temporary string
+
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if folder, err := programs(); err == nil {
-		os.RemoveAll(folder)
-	}
+	os.RemoveAll(temporary)
 	os.Exit(code)
 }
 

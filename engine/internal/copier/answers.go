@@ -20,6 +20,7 @@ const RootLayout = "monorepo-root"
 type Answers struct {
 	Commit            string `yaml:"_commit"`
 	Source            string `yaml:"_src_path"`
+	DocsLanguage      string `yaml:"docs_language"` // ja or en
 	Layout            string `yaml:"layout"`
 	Prefix            string `yaml:"prefix"`
 	ServiceName       string `yaml:"service_name"`

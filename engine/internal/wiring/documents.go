@@ -2,15 +2,20 @@ package wiring
 
 import (
 	"context"
+	"embed"
 	"path"
 	"regexp"
 	"strings"
 
+	"avion.internal/migrate/internal/copier"
 	"avion.internal/migrate/internal/failure"
 )
 
-// parts is the folder with what the template's own README and CONTRIBUTING say about migrations, in the service's language.
-const parts = "tools/migrate/wiring"
+// sections are what the template's own README and CONTRIBUTING say about migrations, in each language of docs_language. The
+// template takes them in from here.
+//
+//go:embed sections
+var sections embed.FS
 
 var link = regexp.MustCompile(`\]\((docs/[^)#]+)`)
 
@@ -31,28 +36,40 @@ func (s Service) readDocuments(_ context.Context, plan *Plan) error {
 			plan.absent(document.name)
 			continue
 		}
-		part, there, err := s.read(path.Join(parts, document.name+".part"))
+		section, err := s.section(document.name)
 		if err != nil {
 			return err
-		}
-		if !there {
-			return failure.Refused("%s is not there: bring it back with copier recopy", path.Join(parts, document.name+".part"))
 		}
 		content, _, err := s.read(found[0])
 		if err != nil {
 			return err
 		}
 		after := string(content)
-		if !leadsToAGuide(after, string(part)) {
-			after = appendLines(content, string(part))
+		if !leadsToAGuide(after, section) {
+			after = appendLines(content, section)
 		}
 		plan.edit(found[0], content, after)
 	}
 	return nil
 }
 
-func leadsToAGuide(text, part string) bool {
-	for _, match := range link.FindAllStringSubmatch(part, -1) {
+// section is what a document of the service says about migrations, in the language of its answers.
+func (s Service) section(document string) (string, error) {
+	answers, err := copier.ReadAnswers(s.Folder)
+	if err != nil {
+		return "", err
+	}
+	name, extension := strings.TrimSuffix(document, path.Ext(document)), path.Ext(document)
+	content, err := sections.ReadFile(path.Join("sections", name+"."+answers.DocsLanguage+extension))
+	if err != nil {
+		return "", failure.Refused("docs_language in %s is %q, and no text for %s is in that language: restore the file with "+
+			"git checkout HEAD -- %s", copier.AnswersFile, answers.DocsLanguage, document, copier.AnswersFile)
+	}
+	return string(content), nil
+}
+
+func leadsToAGuide(text, section string) bool {
+	for _, match := range link.FindAllStringSubmatch(section, -1) {
 		if strings.Contains(text, match[1]) {
 			return true
 		}

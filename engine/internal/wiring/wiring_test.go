@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"avion.internal/migrate/internal/copier"
+	"avion.internal/migrate/internal/failure"
 )
 
 const (
 	ownTargets  = "migrate := bin\n\nmigrate-up: ## up\n\t@echo theirs\n\nmigrate-down:\n\t@echo theirs\n"
 	ownDatabase = "services:\n  postgres:\n    image: postgres:15\n  migrate:\n    build: .\nvolumes:\n  postgres_data:\n"
-	readmePart  = "## Migrations\n\n- [Setup](docs/migration-setup.md)\n- [Guide](docs/migration-guide.md)\n"
 )
 
 // service is a folder with what the template brings and the files of a test.
@@ -21,11 +23,10 @@ func service(t *testing.T, files map[string]string) Service {
 	t.Helper()
 	folder := t.TempDir()
 	all := map[string]string{
-		targets:                         ownTargets,
-		database:                        ownDatabase,
-		parts + "/README.md.part":       readmePart,
-		parts + "/CONTRIBUTING.md.part": "## Writing\n\n[Guide](docs/migration-guide.md)\n",
-		"tools/migrate/main.go":         "package main\n",
+		targets:                 ownTargets,
+		database:                ownDatabase,
+		copier.AnswersFile:      "docs_language: en\n",
+		"tools/migrate/main.go": "package main\n",
 	}
 	for name, content := range files {
 		all[name] = content
@@ -209,13 +210,32 @@ func TestWhatIsWorthKnowingIsSaid(t *testing.T) {
 }
 
 func TestTheDocumentsLeadToTheGuides(t *testing.T) {
+	english, err := os.ReadFile("sections/README.en.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for content, want := range map[string]string{
-		"# Own":     "# Own\n\n" + readmePart,
-		"# Own\r\n": "# Own\r\n\r\n" + strings.ReplaceAll(readmePart, "\n", "\r\n"),
+		"# Own":     "# Own\n\n" + string(english),
+		"# Own\r\n": "# Own\r\n\r\n" + strings.ReplaceAll(string(english), "\n", "\r\n"),
 		"# Own\n\n[Guide](./docs/migration-guide.md)": "# Own\n\n[Guide](./docs/migration-guide.md)",
 	} {
 		if got := wired(t, "README.md", content); got != want {
 			t.Errorf("%q became %q", content, got)
+		}
+	}
+}
+
+func TestTheDocumentsFollowTheLanguageOfTheAnswers(t *testing.T) {
+	for _, document := range []string{"README.md", "CONTRIBUTING.md"} {
+		s := service(t, map[string]string{copier.AnswersFile: "docs_language: ja\n", document: "# Own\n"})
+		if edits := plan(t, s).Edits; len(edits) != 1 || !strings.Contains(string(edits[0].After), "## マイグレーション") {
+			t.Errorf("%s: %+v", document, edits)
+		}
+	}
+	for answers, says := range map[string]string{"docs_language: fr\n": `docs_language in .copier-answers.yml is "fr"`, "{}\n": `is ""`, "[": "cannot be read"} {
+		s := service(t, map[string]string{copier.AnswersFile: answers, "README.md": "# Own\n"})
+		if _, err := s.Read(context.Background()); failure.CodeOf(err) != failure.CodeRefused || err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %v", answers, err)
 		}
 	}
 }
