@@ -22,9 +22,28 @@ from dev.toolchain.install import ROOT, VENV, search_path
 from dev.toolchain.postgres import Certificate, Server
 from dev.toolchain.published import COPY, git_configuration, publish
 from tests.actions import Actions
+from tests.amounts import OLDEST
 
-ENGINE = Path("tools/migrate/bin/migrate")
-DEFAULT_MAJOR = "15"
+ENGINE, DEV = Path("tools/migrate/bin/migrate"), Path("tools/migrate/bin/migrate-dev")
+# The commands that only developers have.
+DEVELOPING = {
+    "create",
+    "recipes",
+    "validate",
+    "lint",
+    "check",
+    "reset",
+    "adopt",
+    "import",
+    "wire",
+    "doctor",
+    "template-check",
+}
+
+
+def program(command: str) -> Path:
+    """The engine's program that has a command."""
+    return DEV if command in DEVELOPING else ENGINE
 
 
 class Database(dict):
@@ -229,25 +248,27 @@ def copier_cli(template, tmp_path_factory) -> Callable:
 
 @pytest.fixture(scope="session")
 def engine(rendered, shared) -> Path:
-    """The engine's binary, built once, in a generated service."""
+    """The engine's program `migrate` and beside it `migrate-dev`, built once from this work tree, in a generated service."""
 
     def build(folder: Path) -> None:
         service = shutil.copytree(rendered(), folder / "avion-auth")
         built = command.run(
-            "go",
-            "build",
-            "-trimpath",
-            "-ldflags=-s -w",
-            "-o",
-            service / ENGINE,
-            "./cmd/migrate",
-            cwd=ROOT / "engine",
+            *("sh", "tools/migrate/build.sh", "migrate", "migrate-dev"),
+            cwd=service,
+            env={"MIGRATE_ENGINE": str(ROOT)},
             timeout=600,
-            env={"CGO_ENABLED": "0"},
         )
         assert built.returncode == 0, built.stderr
+        for program in (ENGINE, DEV):
+            os.utime(service / program)
 
     return once(shared, ["engine"], build) / "avion-auth" / ENGINE
+
+
+def put_engine(engine: Path, service: Path) -> None:
+    """Puts the built programs where a service has them."""
+    # Not copytree's copy2: a program must be newer than its sources, or make builds it again.
+    shutil.copytree(engine.parent, (service / ENGINE).parent, copy_function=shutil.copy, dirs_exist_ok=True)
 
 
 @pytest.fixture(scope="session")
@@ -262,9 +283,7 @@ def service(generate, engine) -> Callable[..., Path]:
 
     def service(folder: str = "avion-auth", **answers: object) -> Path:
         generated = generate(folder, **answers)
-        (generated / ENGINE).parent.mkdir(exist_ok=True)
-        # Not copy2: the binary must be newer than its sources, or make builds it again.
-        shutil.copy(engine, generated / ENGINE)
+        put_engine(engine, generated)
         return generated
 
     return service
@@ -282,8 +301,7 @@ def committed(copier_cli, engine, git, shared, tmp_path_factory) -> Callable[...
             data = [f"--data={answer}" for answer in answers]
             copied = copier_cli([*COPY[1:], *data, service], cwd=repository)
             assert copied.returncode == 0, copied.stderr
-            (service / ENGINE).parent.mkdir()
-            shutil.copy(engine, service / ENGINE)
+            put_engine(engine, service)
             git("init", "--quiet", "--initial-branch=main", cwd=repository)
             git("add", "--all", cwd=repository)
             git("commit", "--quiet", "--message=Generate", cwd=repository)
@@ -328,7 +346,7 @@ def postgres_server() -> Iterator[Callable[..., Server]]:
     servers: dict[tuple, Server] = {}
     with contextlib.ExitStack() as stack:
 
-        def postgres_server(major: str | int = DEFAULT_MAJOR, certificate: Certificate | None = None) -> Server:
+        def postgres_server(major: str | int = OLDEST, certificate: Certificate | None = None) -> Server:
             key = (str(major), certificate)
             if key not in servers:
                 servers[key] = stack.enter_context(Server(str(major), certificate))
@@ -350,8 +368,8 @@ def servers(postgres_server, certificate_authority, certificate) -> dict[str, Se
 
 @pytest.fixture
 def postgres(request, postgres_server) -> Server:
-    """A server; `@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)` says of which major versions."""
-    return postgres_server(getattr(request, "param", DEFAULT_MAJOR))
+    """A server; `@both_ends` and `@every_major` say of which major versions."""
+    return postgres_server(getattr(request, "param", OLDEST))
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from itertools import combinations
 
+from tests.amounts import MAJORS
+
 CONSIDERATIONS = [
     "session_cleanup",
     "password_rehash",
@@ -11,7 +13,7 @@ CONSIDERATIONS = [
     "concurrent_index",
 ]
 VALUES = {
-    "postgres_version": ["15", "16", "17", "18"],
+    "postgres_version": MAJORS,
     "production_ssl": [
         ("require", ""),
         ("verify-ca", "/etc/ssl/postgresql/ca.crt"),

@@ -9,6 +9,7 @@ import pytest
 
 from dev.toolchain.command import run
 from dev.toolchain.install import compose
+from tests.amounts import others_slow
 from tests.commands import documented
 from tests.covering import COVERING
 from tests.passwords import HOSTILE
@@ -44,7 +45,7 @@ def conditions(container: dict) -> dict[str, str]:
 
 @pytest.fixture(
     scope="module",
-    params=COVERING,
+    params=others_slow(COVERING, 2),
     ids=lambda answers: "-".join(answers[name] for name in ("layout", "postgres_version", "service_name")),
 )
 def answered(request, rendered, tmp_path_factory) -> tuple[Path, dict]:
@@ -66,7 +67,7 @@ def test_whatever_the_answers_everything_starts_in_order_and_out_of_sight(answer
         assert [(port["host_ip"], port["published"], port["target"]) for port in postgres["ports"]] == [
             ("127.0.0.1", "5432", 5432)
         ]
-        data = "/var/lib/postgresql" if answers["postgres_version"] == "18" else "/var/lib/postgresql/data"
+        data = "/var/lib/postgresql" if int(answers["postgres_version"]) >= 18 else "/var/lib/postgresql/data"
         assert [(volume["source"], volume["target"]) for volume in postgres["volumes"]] == [("postgres_data", data)]
         assert "postgres_data" in project["volumes"]
         assert conditions(migrate) == {"postgres": "service_healthy"}

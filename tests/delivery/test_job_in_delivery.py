@@ -91,6 +91,7 @@ def test_another_port_needs_one_more_policy_for_the_same_pod(generate):
     assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
 
 
+@pytest.mark.slow
 def test_argo_cd_runs_the_job_before_the_synchronisation_and_after_what_it_needs(follow):
     folder = follow(ARGO_CD, "deploy")
     (folder / "kustomization.yaml").rename(folder / "deploy/kustomization.yaml")
@@ -109,6 +110,7 @@ def test_argo_cd_runs_the_job_before_the_synchronisation_and_after_what_it_needs
     assert_same_job(documents["Job"], folder / "deploy/auth-migration-job.yaml")
 
 
+@pytest.mark.slow
 def test_argo_cd_makes_no_hook_of_what_is_the_applications(follow):
     deploy = follow(ARGO_CD, "deploy") / "deploy"
     own = [{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "avion-auth"}}]
@@ -138,6 +140,7 @@ def chart(follow) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_helm_runs_the_job_before_the_release_and_after_what_it_needs(chart):
     result = run(install.kubernetes() / "helm", "template", "avion-auth", "chart", cwd=chart)
     assert result.returncode == 0, result.stderr
@@ -155,11 +158,13 @@ def test_helm_runs_the_job_before_the_release_and_after_what_it_needs(chart):
     assert_same_job(documents["Job"], chart / "chart/files/auth-migration-job.yaml")
 
 
+@pytest.mark.slow
 def test_helm_lint_has_no_objection(chart):
     result = run(install.kubernetes() / "helm", "lint", "--strict", "chart", cwd=chart)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_chart_without_a_job_says_how_to_write_it(chart):
     (chart / "chart/files/auth-migration-job.yaml").unlink()
     result = run(install.kubernetes() / "helm", "template", "avion-auth", "chart", cwd=chart)

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dev.toolchain.install import ROOT
 from dev.toolchain.published import COPY
 from tests import actions
+from tests.amounts import MAJORS
 
 MANUAL = ["Run migrations up", "Validate schema", "Test rollback", "Run seed data"]
-MAJORS = list(yaml.safe_load((ROOT / "versions.yml").read_text())["postgres"])
 
 
 def workflow(service: Path) -> dict:
@@ -48,7 +47,7 @@ def test_it_runs_whatever_has_changed(generate):
         assert "paths" not in (trigger or {})
 
 
-@pytest.mark.parametrize("version", ["15", "16", "17", "18"])
+@pytest.mark.parametrize("version", MAJORS)
 def test_database_is_the_one_of_the_manual_in_the_version_of_compose_and_every_newer_one(generate, version):
     service = generate(postgres_version=version)
     postgres, environment = job(service)["services"]["postgres"], job(service)["env"]

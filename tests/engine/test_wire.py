@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from copier import run_copy
 
-from tests.conftest import ENGINE
+from tests.conftest import put_engine
 
 OWN = {
     "Makefile": ".PHONY: build\nbuild:\n\t@echo own build\n",
@@ -35,9 +35,7 @@ def existing(template, engine, tmp_path):
             unsafe=False,
             quiet=True,
         )
-        (folder / ENGINE).parent.mkdir()
-        (folder / ENGINE).write_bytes(engine.read_bytes())
-        (folder / ENGINE).chmod(0o755)
+        put_engine(engine, folder)
         return folder
 
     return existing

@@ -10,7 +10,7 @@ from copier import run_update
 
 from dev.toolchain.install import ROOT
 from dev.toolchain.published import git_configuration
-from tests.conftest import ENGINE
+from tests.conftest import put_engine
 
 PAGE = (ROOT / "docs/how-to/adopt.md").read_text()
 
@@ -110,8 +110,7 @@ def test_a_person_who_follows_the_page_adopts_a_service(existing, follow, engine
     assert len(steps()) == 7
 
     follow(copy)
-    (existing / ENGINE).parent.mkdir()
-    shutil.copy(engine, existing / ENGINE)
+    put_engine(engine, existing)
     for name, text in OWN.items():
         if name not in REPLACED:
             assert (existing / name).read_bytes().decode() == text, f"{name} is the service's"

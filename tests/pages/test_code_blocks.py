@@ -111,7 +111,14 @@ def targets() -> set[str]:
     return set(re.findall(r"^(migrate-[\w-]+):", (ROOT / "template/migrations.mk").read_text(), re.MULTILINE))
 
 
-@pytest.mark.parametrize(("page", "block"), here("commands"))
+@pytest.mark.parametrize(
+    ("page", "block"),
+    # kubectl is built for minutes.
+    [
+        pytest.param(page, block, marks=pytest.mark.slow if "kubectl" in block.code else ())
+        for page, block in here("commands")
+    ],
+)
 def test_commands_could_be_run(page, block, targets):
     assert block.language == "bash"
     for line in block.code.splitlines():
@@ -127,7 +134,7 @@ def test_commands_could_be_run(page, block, targets):
     "line",
     [
         "make migrate-upp",
-        "kubectl apply --file x.yaml",
+        pytest.param("kubectl apply --file x.yaml", marks=pytest.mark.slow),
         "avion-template update --worker 2 --ways 1 avion-auth",
         "avion-template stat avion-auth",
         "curl example.com",

@@ -12,6 +12,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from dev.toolchain.install import ROOT
+from tests.amounts import both_ends
 
 LANGUAGES = ("ja", "en")
 DOCUMENTS = (
@@ -354,7 +355,7 @@ def version_of(example: Path) -> str:
     return example.name.partition("_")[0]
 
 
-@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+@both_ends
 def test_examples_of_the_guide_run_and_roll_back_with_rows_in_the_tables(postgres, migrating):
     before = {}
     previous = "00001"
@@ -379,7 +380,7 @@ def test_examples_of_the_guide_run_and_roll_back_with_rows_in_the_tables(postgre
         assert migrating.database.schema() == schema, example.name
 
 
-@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+@both_ends
 def test_backfill_of_the_guide_moves_every_row(postgres, migrating):
     assert migrating.to("00102").returncode == 0
     (job,) = BACKFILLS
@@ -401,7 +402,7 @@ def test_point_of_no_return_is_refused_where_data_counts(migrating):
     assert migrating.to(before, ENVIRONMENT="test").returncode == 0
 
 
-@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+@both_ends
 def test_queries_of_the_documents_run(postgres, service, run, database):
     folder = service()
     texts = read(folder)

@@ -25,6 +25,8 @@ def url(database: Database) -> str:
     return f"postgres://{user}:{password}@{host}:{port}/{name}"
 
 
+# kubectl is built for minutes.
+@pytest.mark.slow
 def test_a_person_who_follows_the_page_has_the_certificate_checked(
     folder, run, git, template, servers, create_database, certificate_authority, tmp_path
 ):

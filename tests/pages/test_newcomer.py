@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 
 import pytest
 
 from dev.toolchain.install import ROOT
 from dev.toolchain.published import git_configuration
-from tests.conftest import ENGINE
+from tests.conftest import ENGINE, put_engine
 from tests.documentation import blocks
 
 TUTORIAL = "docs/tutorial/first-service.md"
@@ -41,8 +40,7 @@ def person(run, template, engine, create_database, git, tmp_path):
             there = self.service.exists() and not code.startswith(f"cd {self.service.name}")
             result = run("bash", "-ec", code, cwd=self.service if there else tmp_path, env=self.variables)
             if not (self.service / ENGINE).exists():
-                (self.service / ENGINE).parent.mkdir()
-                shutil.copy(engine, self.service / ENGINE)
+                put_engine(engine, self.service)
             return result.returncode, result.stdout + result.stderr
 
         def write(self, code: str) -> None:

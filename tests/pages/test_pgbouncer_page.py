@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
+from tests.amounts import both_ends
 from tests.documentation import blocks
 
 PAGE = "docs/how-to/pgbouncer.md"
 
 
-@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+@both_ends
 def test_the_page_is_true_on_a_server(postgres, service, run, database):
     setting, limits = [block.code for block in blocks(PAGE)]
     folder = service("avion-auth")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from dev.pictures import diagram, session
 from dev.toolchain.install import ROOT
 from dev.toolchain.published import git_configuration
-from tests.conftest import ENGINE
+from tests.conftest import put_engine
 
 FOLDER = ROOT / "docs/pictures"
 
@@ -31,8 +29,7 @@ def test_session_is_what_the_commands_say_today(template, engine, database, tmp_
     git = git_configuration(tmp_path / "gitconfig", template)
 
     def lend_the_engine(folder) -> None:
-        (folder / ENGINE).parent.mkdir(parents=True)
-        shutil.copy(engine, folder / ENGINE)
+        put_engine(engine, folder)
 
     recorded = session.record(tmp_path, git | database | {"DB_HOST": "localhost"}, before_unseen=lend_the_engine)
     shown = session.picture(recorded)

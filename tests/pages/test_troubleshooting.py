@@ -15,7 +15,7 @@ import pytest
 
 from dev.toolchain.command import environment
 from dev.toolchain.install import ROOT
-from tests.conftest import ENGINE, Database
+from tests.conftest import DEV, ENGINE, Database, program
 from tests.delivery.test_workflow import delete, rename, replace, write
 
 PAGE = (ROOT / "includes/documents/en/migration-troubleshooting.md").read_text()
@@ -50,11 +50,11 @@ class Scene:
     without_squawk: Callable[[], str]
 
     def engine(self, *arguments: str, **variables: str):
-        return self.run(ENGINE, *arguments, cwd=self.folder, env={**self.database, **variables})
+        return self.run(program(arguments[0]), *arguments, cwd=self.folder, env={**self.database, **variables})
 
     def alone(self, *arguments: str, **variables: str):
         """Without the variables of the database, as on a machine where nobody has set any."""
-        return self.run(ENGINE, *arguments, cwd=self.folder, env=variables)
+        return self.run(program(arguments[0]), *arguments, cwd=self.folder, env=variables)
 
     def make(self, *arguments: str, **variables: str):
         return self.run("make", *arguments, cwd=self.folder, env={**self.database, **variables})
@@ -325,7 +325,7 @@ SCENES: dict[str, Callable[[Scene], object]] = {
     ).engine("validate"),
     "a semicolon is missing": files("SELECT 1"),
     "is no SQL that PostgreSQL could read": files("CREATE TABEL a (id int);"),
-    "the syntax of the SQL was not checked": without_linter(ENGINE, "validate"),
+    "the syntax of the SQL was not checked": without_linter(DEV, "validate"),
     "could not be installed: put that version on the PATH": without_linter("sh", "tools/migrate/squawk.sh"),
     "has no unique index on exactly": backfilled(BACKFILL.replace("key=key", "key=value").replace("key ", "value ")),
     "needs a session of its own": table_lock_to_the_pooler,

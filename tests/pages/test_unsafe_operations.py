@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from dev.toolchain.install import ROOT
+from tests.amounts import both_ends
 
 # What each row is about, in SQL; nothing for the rows that are not about one statement.
 STATEMENTS = {
@@ -64,7 +63,7 @@ def rows(language: str) -> list[list[str]]:
     return [line.strip("| ").split(" | ") for line in lines]
 
 
-@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+@both_ends
 def test_each_operation_takes_the_lock_that_the_table_names(postgres, database):
     database.query(TABLES)
     told = {operation: lock for operation, lock, *_ in rows("en")}

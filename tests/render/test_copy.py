@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import filecmp
 import shutil
+from itertools import product
 from pathlib import Path
 
 import pytest
 import yaml
+
+from tests.amounts import others_slow
 
 SERVICES = {
     "avion-gateway": "gateway",
@@ -59,8 +62,10 @@ def files_of(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("language", ["ja", "en"])
-@pytest.mark.parametrize("folder", SERVICES)
+@pytest.mark.parametrize(
+    ("folder", "language"),
+    others_slow(sorted(product(SERVICES, ["ja", "en"]), key=lambda one: one != ("avion-system-admin", "en")), 2),
+)
 def test_literal_command_generates_every_service(copier_cli, tmp_path, folder, language):
     name = SERVICES[folder]
     result = copier_cli(
@@ -131,7 +136,7 @@ def test_nothing_of_the_template_itself_reaches_a_service(generate):
     assert not leaked & {path.name for path in generate("avion-auth").iterdir()}
 
 
-@pytest.mark.parametrize("folder", SERVICES)
+@pytest.mark.parametrize("folder", others_slow(sorted(SERVICES, key=lambda name: name != "avion-timeline"), 2))
 def test_no_template_artefact_is_left_in_a_service(generate, folder):
     service = generate(folder)
     for path in sorted(service.rglob("*")):

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from dev.toolchain import install
 from dev.toolchain.command import run
 from dev.toolchain.install import LOCKS, ROOT
+from tests.amounts import others_slow
 from tests.covering import COVERING
 
 NEWEST_KUBERNETES = sorted(kubernetes_validate.utils.all_versions(), key=lambda v: tuple(map(int, v.split("."))))[-5:]
@@ -130,24 +131,25 @@ def lint_makefile(folder: Path) -> None:
         assert (result.returncode, result.stderr) == (0, "")
 
 
+# Those that take a program of Kubernetes, which is built for minutes, run in `make test-slow`.
+SLOW = [lint_pod_security, lint_kube_score]
 LINTERS = [
     lint_yaml,
     lint_workflow,
     lint_compose,
     lint_dockerfile,
     lint_kubernetes,
-    lint_pod_security,
-    lint_kube_score,
     lint_alerts,
     lint_shell,
     lint_sql,
     lint_makefile,
+    *(pytest.param(lint, marks=pytest.mark.slow) for lint in SLOW),
 ]
 
 
 @pytest.fixture(
     scope="module",
-    params=[*COVERING, {"layout": "monorepo-root"}],
+    params=others_slow([{}, {"layout": "monorepo-root"}, *COVERING], 3),
     ids=lambda answers: "-".join(str(answers.get(name, "")) for name in ("layout", "postgres_version", "service_name")),
 )
 def generated(request, rendered) -> Path:
@@ -193,12 +195,30 @@ ALERTS = "monitoring/auth-migration-alerts.yaml"
         (lint_kubernetes, JOB, "backoffLimit: 3", "backofLimit: 3"),
         (lint_kubernetes, JOB, 'version: "${VERSION}"', "version: ${VERSION}"),
         (lint_kubernetes, JOB, "ttlSecondsAfterFinished: 604800", "ttlSecondsAfterFinished: 7d"),
-        (lint_pod_security, JOB, "runAsNonRoot: true", "runAsNonRoot: false"),
-        (lint_pod_security, JOB, "allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true"),
-        (lint_pod_security, JOB, "drop: [ALL]", "drop: [NET_RAW]"),
-        (lint_pod_security, JOB, "{type: RuntimeDefault}", "{type: Unconfined}"),
-        (lint_kube_score, JOB, "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false"),
-        (lint_kube_score, JOB, "name: avion-auth-migration\n        app", "name: other\n        app"),
+        pytest.param(lint_pod_security, JOB, "runAsNonRoot: true", "runAsNonRoot: false", marks=pytest.mark.slow),
+        pytest.param(
+            lint_pod_security,
+            JOB,
+            "allowPrivilegeEscalation: false",
+            "allowPrivilegeEscalation: true",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(lint_pod_security, JOB, "drop: [ALL]", "drop: [NET_RAW]", marks=pytest.mark.slow),
+        pytest.param(lint_pod_security, JOB, "{type: RuntimeDefault}", "{type: Unconfined}", marks=pytest.mark.slow),
+        pytest.param(
+            lint_kube_score,
+            JOB,
+            "readOnlyRootFilesystem: true",
+            "readOnlyRootFilesystem: false",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            lint_kube_score,
+            JOB,
+            "name: avion-auth-migration\n        app",
+            "name: other\n        app",
+            marks=pytest.mark.slow,
+        ),
         (lint_alerts, ALERTS, "for: 1m", "for: 1 minute"),
         (lint_alerts, ALERTS, "unless on (", "unless one ("),
         (lint_shell, "tools/migrate/build.sh", 'command -v "$go"', "command -v $go"),
@@ -236,6 +256,7 @@ def assert_found(folder: Path, lint, file: str, good: str, bad: str) -> None:
         lint(folder)
 
 
+@pytest.mark.slow
 def test_pod_security_refuses_a_job_that_was_written_by_hand():
     refused = pod_security((ROOT / "tests/delivery/manual_job.yaml").read_text())
     for rule in ("allowPrivilegeEscalation", "unrestricted capabilities", "runAsNonRoot", "seccompProfile"):

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import pytest
 import yaml
 
+from tests.amounts import others_slow
+
 
 @pytest.fixture(scope="session")
 def promtool(promtool) -> Callable:
@@ -16,7 +18,7 @@ def promtool(promtool) -> Callable:
 
 @pytest.mark.parametrize(
     "answers",
-    [{}, {"kubernetes_namespace": "1e3", "prefix": "on", "prometheus_rule_labels": {"release": "off"}}],
+    others_slow([{}, {"kubernetes_namespace": "1e3", "prefix": "on", "prometheus_rule_labels": {"release": "off"}}], 1),
     ids=str,
 )
 def test_alerts_fire_as_they_should(rendered, promtool, answers):
@@ -41,24 +43,28 @@ def test_alerts_lead_to_a_heading_of_the_troubleshooting_guide(rendered, languag
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [
-        ('service="avion-timeline"', 'service=~".+"'),
-        ('namespace="avion", service', "service"),
-        (") > 60", ") > 600"),
-        (") > 60", ") > 30"),
-        (">= 100000", "> 100000"),
-        (">= 100000", ">= 10000"),
-        ("min by (cluster, namespace, table)", "count by (cluster, namespace, table)"),
-        (") == 0", ") == 2"),
-        ("increase(", "max_over_time("),
-        ("absent(", "present_over_time("),
-        ("sum by (cluster, namespace, side)", "sum by (cluster, namespace, side, pod)"),
-        (
-            "max by (cluster, namespace, table) (\n              redis_sync_outbox_oldest",
-            "(\n              redis_sync_outbox_oldest",
-        ),
-        ("#redissyncdown", "#redissyncbehind"),
-    ],
+    others_slow(
+        [
+            # One for each alert.
+            (") > 60", ") > 600"),
+            (">= 100000", "> 100000"),
+            (") == 0", ") == 2"),
+            ("increase(", "max_over_time("),
+            ("absent(", "present_over_time("),
+            ('service="avion-timeline"', 'service=~".+"'),
+            ('namespace="avion", service', "service"),
+            (") > 60", ") > 30"),
+            (">= 100000", ">= 10000"),
+            ("min by (cluster, namespace, table)", "count by (cluster, namespace, table)"),
+            ("sum by (cluster, namespace, side)", "sum by (cluster, namespace, side, pod)"),
+            (
+                "max by (cluster, namespace, table) (\n              redis_sync_outbox_oldest",
+                "(\n              redis_sync_outbox_oldest",
+            ),
+            ("#redissyncdown", "#redissyncbehind"),
+        ],
+        5,
+    ),
 )
 def test_a_wrong_rule_is_found(rendered, promtool, tmp_path, old, new):
     timeline = rendered("avion-timeline")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-import shutil
-import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from copier import run_copy
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.amounts import others_slow
 
 GOOD = [
     "a",
@@ -82,13 +84,30 @@ def assert_legal_everywhere(service: Path) -> None:
     assert IMAGE.fullmatch(container["image"].removesuffix(":${VERSION}"))
 
 
+# What holds no name, or not where a name could be illegal.
+NAMELESS = ["/docs/", "/tools/", "/monitoring/", "/migrations/", "/migrations-seed/", "*.md", "*.mk", "*Dockerfile"]
+
+
+@pytest.fixture
+def named(sources, tmp_path) -> Callable[[str], Path]:
+    """named("auth"): the files of a service of that name in which its name could be illegal."""
+    numbers = itertools.count()
+
+    def named(name: str) -> Path:
+        folder = tmp_path / str(next(numbers)) / "avion-x"
+        run_copy(str(sources), folder, data={"service_name": name}, defaults=True, quiet=True, exclude=NAMELESS)
+        return folder
+
+    return named
+
+
 @pytest.mark.parametrize("name", GOOD)
-def test_legal_name_is_legal_everywhere(generate, name):
-    assert_legal_everywhere(generate("avion-x", service_name=name))
+def test_legal_name_is_legal_everywhere(named, name):
+    assert_legal_everywhere(named(name))
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_illegal_name_is_refused_with_one_sentence_and_nothing_written(generate, refused, name):
+def test_illegal_name_is_refused_with_one_sentence(refused, name):
     message = refused("avion-x", service_name=name)
     assert BAD[name] in message
     assert re.fullmatch(r"service_name .*: use .*\.", message), message
@@ -115,24 +134,16 @@ names = st.one_of(
 )
 
 
-@settings(
-    max_examples=100,
-    deadline=None,
-    database=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(name=names)
-def test_any_name_is_refused_or_legal_everywhere(template, name):
-    folder = Path(tempfile.mkdtemp()) / "avion-x"
-    try:
+@pytest.mark.parametrize("examples", others_slow([30, 300], 1))
+def test_any_name_is_refused_or_legal_everywhere(named, examples):
+    @settings(max_examples=examples, deadline=None, database=None, derandomize=True)
+    @given(name=names)
+    def refused_or_legal(name: str) -> None:
         try:
-            # Without the engine, whose files hold no name: they are most of the time that a copy takes.
-            run_copy(str(template), folder, data={"service_name": name}, defaults=True, quiet=True, exclude=["/tools/"])
+            folder = named(name)
         except ValueError as error:
             assert str(error).count("\n") == 0
-            assert not folder.exists()
         else:
             assert_legal_everywhere(folder)
-    finally:
-        shutil.rmtree(folder.parent)
+
+    refused_or_legal()

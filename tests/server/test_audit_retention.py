@@ -5,6 +5,7 @@ import time
 import psycopg
 import pytest
 
+from tests.amounts import both_ends
 from tests.load import LONGEST_WAIT, Load
 from tests.server.test_roles import create_roles, logins, migrate  # noqa: F401, fixtures
 
@@ -14,7 +15,6 @@ OLD = """
 CREATE TABLE audit_log_2020_{0} (LIKE audit_log INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
 ALTER TABLE audit_log ATTACH PARTITION audit_log_2020_{0} FOR VALUES FROM ('2020-{0}-01Z') TO ('2020-{1}-01Z');
 """
-both_ends = pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
 
 
 @pytest.fixture

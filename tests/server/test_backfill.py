@@ -1,6 +1,5 @@
-"""A backfill that is killed again and again misses no row and does none twice. ROUNDS=20 makes it a soak test."""
+"""A backfill that is killed again and again misses no row and does none twice."""
 
-import os
 import random
 import signal
 import subprocess
@@ -9,8 +8,8 @@ import time
 import pytest
 
 from dev.toolchain.command import environment
+from tests.amounts import both_ends, rounds
 
-ROUNDS = int(os.environ.get("ROUNDS", "3"))
 ROWS = 200_000
 
 # Adding, unlike setting, shows a row that was done twice.
@@ -54,9 +53,10 @@ def start(counting, engine, database):
     return start
 
 
-@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
-def test_no_row_is_missed_and_none_is_done_twice(start, database, postgres):
-    for _ in range(ROUNDS):
+@both_ends
+@rounds(3, 100)
+def test_no_row_is_missed_and_none_is_done_twice(rounds, start, database, postgres):
+    for _ in range(rounds):
         runner = start()
         time.sleep(random.uniform(0.05, 0.5))
         runner.send_signal(random.choice([signal.SIGKILL, signal.SIGTERM]))

@@ -11,7 +11,7 @@ import pytest
 
 from dev.toolchain import command
 from dev.toolchain.install import ROOT
-from tests.conftest import ENGINE
+from tests.amounts import both_ends, every_major
 
 EXAMPLES = sorted((ROOT / "includes/documents/examples").glob("*.sql"))
 LEFT = "SELECT count(*) FROM pg_database WHERE datname LIKE '%\\_check\\_%'"
@@ -33,7 +33,7 @@ def check(run, service, database):
     return check
 
 
-@pytest.mark.parametrize("postgres", ["15", "16", "17", "18"], indirect=True)
+@every_major
 def test_examples_of_the_guide_can_be_undone(check, service):
     folder = service("avion-auth")
     for example in EXAMPLES:
@@ -43,7 +43,7 @@ def test_examples_of_the_guide_can_be_undone(check, service):
     assert f"{len(EXAMPLES) + 1} migrations can be applied, rolled back and applied again" in result.stderr
 
 
-@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+@both_ends
 def test_what_down_forgets_is_shown(check):
     result = check("CREATE TABLE a (id bigint PRIMARY KEY);\nCREATE TYPE mood AS ENUM ('calm');", "DROP TABLE a;")
     assert "Error 3" in result.stderr
@@ -104,7 +104,7 @@ def sleeping(service, database):
         (folder / "migrations/00002_sleep.sql").write_text(text)
         before = database.value(query)
         running = subprocess.Popen(
-            [folder / ENGINE, "check"], cwd=folder, env=command.environment(database), stderr=subprocess.PIPE, text=True
+            [folder / DEV, "check"], cwd=folder, env=command.environment(database), stderr=subprocess.PIPE, text=True
         )
         while database.value(query) == before:
             assert running.poll() is None
@@ -125,7 +125,7 @@ def test_it_tidies_up_when_it_is_interrupted(sleeping, database, end):
     assert database.value(LEFT) == 0
 
 
-@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+@both_ends
 def test_the_next_check_tidies_up_after_one_that_was_killed(run, sleeping, database):
     folder, killed = sleeping()
     _, alive = sleeping()

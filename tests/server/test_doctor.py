@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dev.toolchain.published import COPY, git_configuration
-from tests.conftest import ENGINE, Database
+from tests.amounts import both_ends
+from tests.conftest import DEV, Database
 from tests.delivery.test_workflow import delete, replace, write
 
 JOB = "k8s/migrations/auth-migration-job.yaml"
@@ -61,7 +62,7 @@ def examine(run, configuration):
     """examine(service, **database): what the doctor says in JSON."""
 
     def examine(service: Path, **variables: str) -> Report:
-        return Report(run(ENGINE, "doctor", "--json", cwd=service, env={**configuration, **variables}))
+        return Report(run(DEV, "doctor", "--json", cwd=service, env={**configuration, **variables}))
 
     return examine
 
@@ -83,7 +84,7 @@ def set_up(service: Path, database: Database) -> None:
     (service / ".env").write_text("\n".join([*lines, *values, ""]))
 
 
-@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+@both_ends
 @pytest.mark.parametrize("answers", [(), ("docs_language=en", "production_ssl_mode=verify-full")])
 def test_service_that_was_generated_and_set_up_passes(committed, run, configuration, database, answers):
     service = committed(*answers)
@@ -240,7 +241,7 @@ def test_template_that_is_out_of_reach_does_not_fail(service, examine):
 
 def test_folder_that_is_no_checkout_is_refused(run, engine, tmp_path):
     (tmp_path / ".goose.yml").write_text("driver: postgres\n")
-    refused = run(engine, "doctor", cwd=tmp_path)
+    refused = run(engine.with_name("migrate-dev"), "doctor", cwd=tmp_path)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "run doctor in a checkout of the service" in refused.stderr
 
@@ -310,7 +311,7 @@ DATABASE = {
 }
 
 
-@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+@both_ends
 @pytest.mark.parametrize(("sql", "items"), DATABASE.values(), ids=DATABASE)
 def test_broken_database_is_seen(service, examine, migrated, postgres, sql, items):
     postgres.execute(sql, database=migrated["DB_NAME"])
@@ -343,6 +344,6 @@ def test_nothing_is_changed(service, examine, database, git):
 
 def test_failures_are_annotated_on_github(service, run, configuration):
     replace(JOB, "[1, 3, 5]", "[1, 5]")(service)
-    looked = run(ENGINE, "doctor", cwd=service, env={**configuration, "GITHUB_ACTIONS": "true"})
+    looked = run(DEV, "doctor", cwd=service, env={**configuration, "GITHUB_ACTIONS": "true"})
     assert f"::error file={JOB},line=1,title=migrate doctor%3A job::" in looked.stdout
     assert looked.stderr.startswith("migrate: items that must hold and do not: 1 of ")

@@ -6,12 +6,13 @@ import re
 
 import pytest
 
-every_version = pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+from tests.amounts import every_major
+
 ALL_EXTENSIONS = ["uuid-ossp", "pg_trgm", "citext", "hstore", "pgcrypto", "unaccent", "btree_gist"]
 WITHOUT_VERSION_TABLE = "--exclude-table=goose_db_version*"
 
 
-@every_version
+@every_major
 @pytest.mark.parametrize("extensions", [[], ["uuid-ossp", "pg_trgm"], ALL_EXTENSIONS], ids=len)
 def test_down_leaves_the_database_as_before_up(run, service, database, extensions):
     folder = service("avion-auth", postgres_extensions=extensions)
@@ -66,7 +67,7 @@ def test_first_migration_is_written_as_we_ask_others_to(generate, extensions):
         assert body.endswith("$$;\n")
 
 
-@every_version
+@every_major
 def test_commented_example_works_once_it_is_uncommented(run, service, database):
     folder = service("avion-auth")
     first = folder / "migrations/00001_init_schema.sql"

@@ -10,6 +10,8 @@ import psycopg
 import pytest
 import yaml
 
+from tests.amounts import both_ends
+
 SCHEMA = """
 CREATE TABLE a (id bigint PRIMARY KEY, b bigint, c text, d text COLLATE "C");
 
@@ -75,7 +77,7 @@ def indexes(engine, run, database):
     return indexes
 
 
-@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+@both_ends
 def test_only_what_is_superfluous_is_a_duplicate(indexes, database, postgres):
     database.query(SCHEMA)
     found = indexes("duplicate")
@@ -86,7 +88,7 @@ def test_only_what_is_superfluous_is_a_duplicate(indexes, database, postgres):
     assert indexes("duplicate") == {}
 
 
-@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+@both_ends
 def test_unused_is_what_nobody_has_read(indexes, database, run, engine, postgres):
     database.query("""
         CREATE TABLE t (id bigint PRIMARY KEY, read bigint, unread bigint, once bigint UNIQUE);
@@ -113,7 +115,7 @@ def test_unused_is_what_nobody_has_read(indexes, database, run, engine, postgres
     assert set(indexes("unused")) == {"public.read_idx", "public.unread_idx", "public.p_b", "public.p_c"}
 
 
-@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+@both_ends
 def test_an_index_that_could_not_be_built_is_invalid(indexes, database, run, engine, postgres):
     database.query("CREATE TABLE t (id bigint); INSERT INTO t VALUES (1), (1)")
     assert run("make", "migrate-indexes", cwd=engine.parents[3], env=database).stderr == (

@@ -1,4 +1,4 @@
-"""Whenever a run is stopped, and by whatever, the next one finishes the work. ROUNDS=25 makes it a soak test."""
+"""Whenever a run is stopped, and by whatever, the next one finishes the work."""
 
 import contextlib
 import os
@@ -11,9 +11,9 @@ import time
 import psycopg
 import pytest
 
+from tests.amounts import both_ends, rounds
 from tests.faults import Marked
 
-ROUNDS = int(os.environ.get("ROUNDS", "2"))
 LONGEST_RUN = 0.6  # seconds after which a run has ended by itself
 
 
@@ -65,11 +65,12 @@ def crash(marked: Marked) -> None:
 
 
 @pytest.mark.parametrize("fault", ["SIGKILL", "SIGTERM", "crash", "restart", "cut"])
-@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
-def test_the_next_run_finishes_the_work(postgres, database, engine, tmp_path, fault):
+@both_ends
+@rounds(1, 100)
+def test_the_next_run_finishes_the_work(rounds, postgres, database, engine, tmp_path, fault):
     marked = Marked(tmp_path, engine, database).write()
     stopped = 0
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         marked.empty()
         wire = Wire(database.server.host, database.server.port)
         runner = marked.start(DB_PORT=wire.port) if fault == "cut" else marked.start()
@@ -94,4 +95,4 @@ def test_the_next_run_finishes_the_work(postgres, database, engine, tmp_path, fa
         report = again.communicate(timeout=120)[1]
         assert again.returncode == 0, report
         marked.assert_each_was_applied_once()
-    print(f"PostgreSQL {postgres.major}, {fault}: {ROUNDS} runs, {stopped} of them stopped")
+    print(f"PostgreSQL {postgres.major}, {fault}: {rounds} runs, {stopped} of them stopped")

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from dev.toolchain.command import environment
+from tests.amounts import both_ends
 from tests.delivery.test_job import KUBERNETES_NAME, LABEL, job
 
 TABLES = """-- +goose Up
@@ -37,7 +38,7 @@ def maintained(service) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+@both_ends
 def test_target_lists_the_jobs_and_runs_one(maintained, run, database, postgres):
     def make(*variables: str) -> subprocess.CompletedProcess[str]:
         return run("make", "migrate-maintain", *variables, cwd=maintained, env=database)

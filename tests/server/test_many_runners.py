@@ -1,4 +1,4 @@
-"""However many runners start at once, each migration is applied exactly once. ROUNDS=50 makes it a soak test."""
+"""However many runners start at once, each migration is applied exactly once."""
 
 import os
 import shutil
@@ -10,10 +10,10 @@ import pytest
 
 from dev.toolchain.port import free_port
 from dev.toolchain.postgres import unprivileged_account
+from tests.amounts import both_ends, rounds
 from tests.conftest import Database
 from tests.faults import Marked
 
-ROUNDS = int(os.environ.get("ROUNDS", "3"))
 RUNNERS = 8
 PGBOUNCER = shutil.which("pgbouncer", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin"]))
 
@@ -31,11 +31,12 @@ def race(marked: Marked) -> int:
     return named
 
 
-@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
-def test_every_migration_is_applied_once(postgres, database, engine, tmp_path):
+@both_ends
+@rounds(2, 100)
+def test_every_migration_is_applied_once(rounds, postgres, database, engine, tmp_path):
     marked = Marked(tmp_path, engine, database).write()
-    named = [race(marked) for _ in range(ROUNDS)]
-    print(f"PostgreSQL {postgres.major}: {ROUNDS} rounds, named the holder: {named}")
+    named = [race(marked) for _ in range(rounds)]
+    print(f"PostgreSQL {postgres.major}: {rounds} rounds, named the holder: {named}")
     assert all(named)
     marked.assert_nobody_is_left()
 
@@ -77,11 +78,12 @@ def pgbouncer(request, database, tmp_path_factory):
 
 
 @pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not installed")
-@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
-def test_behind_pgbouncer_too(postgres, pgbouncer, engine, tmp_path):
+@both_ends
+@rounds(2, 100)
+def test_behind_pgbouncer_too(rounds, postgres, pgbouncer, engine, tmp_path):
     marked = Marked(tmp_path, engine, pgbouncer).write("lock: table\n")
-    named = [race(marked) for _ in range(ROUNDS)]
-    print(f"PgBouncer, PostgreSQL {postgres.major}: {ROUNDS} rounds, named the holder: {named}")
+    named = [race(marked) for _ in range(rounds)]
+    print(f"PgBouncer, PostgreSQL {postgres.major}: {rounds} rounds, named the holder: {named}")
     assert all(named)
 
 

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from dev.toolchain.install import ROOT
+from tests.amounts import both_ends
 from tests.load import LONGEST_WAIT, Load
 
 OLD, NEW = "bcrypt", "argon2id"
@@ -187,7 +188,7 @@ def wait_until(done) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+@both_ends
 def test_nobody_is_refused_and_nobody_gets_in_wrongly_while_the_algorithm_changes(recipe, database, postgres):
     names = [f"person {number}" for number in range(1, ACCOUNTS + 1)]
     with database.connect() as session:

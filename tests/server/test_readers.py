@@ -3,8 +3,7 @@
 import threading
 import time
 
-import pytest
-
+from tests.amounts import both_ends
 from tests.faults import Marked
 
 LOCK_TIMEOUT = 1.0
@@ -17,7 +16,7 @@ ALTER TABLE marks DROP COLUMN late;
 """
 
 
-@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+@both_ends
 def test_a_reader_is_not_blocked_for_long(postgres, database, engine, tmp_path):
     marked = Marked(tmp_path, engine, database).write()
     assert "is now at 00020" in marked.start().communicate(timeout=60)[1]

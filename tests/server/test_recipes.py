@@ -13,13 +13,12 @@ import pytest
 import yaml
 
 from dev.toolchain.install import ROOT
+from tests.amounts import both_ends
 
 CATALOG = ROOT / "engine/internal/recipe/catalog"
 RECIPES = sorted(folder.name for folder in CATALOG.iterdir())
 CONSIDERATIONS = yaml.safe_load((ROOT / "copier.yml").read_text())["considerations"]["choices"].values()
 HOSTILE = ("x; DROP TABLE y", "$(touch hostile)", "a'b", "`touch hostile`", "x\n-- +goose Down", "A B")
-
-both_ends = pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
 
 
 @pytest.fixture
@@ -34,7 +33,9 @@ def catalog(engine, run, tmp_path):
         listed = run("make", "--silent", "migrate-recipes", cwd=folder)
         assert f"\n{recipe}: " in f"\n{listed.stdout}"
         (entry,) = [
-            one for one in json.loads(run(engine, "recipes", "--json", cwd=folder).stdout) if one["name"] == recipe
+            one
+            for one in json.loads(run(engine.with_name("migrate-dev"), "recipes", "--json", cwd=folder).stdout)
+            if one["name"] == recipe
         ]
         return entry
 
@@ -94,7 +95,7 @@ def test_nothing_is_overwritten_and_nothing_half_written(catalog, recipe, run, e
     entry = catalog(recipe)
     folder = catalog.folder
     for step in entry["steps"]:
-        command = (engine, "create", f"--recipe={recipe}", f"--step={step['name']}")
+        command = (engine.with_name("migrate-dev"), "create", f"--recipe={recipe}", f"--step={step['name']}")
         variables = examples(entry, step)
         first = run(*command, cwd=folder, env=variables)
         assert first.returncode == 0, first.stderr
@@ -124,7 +125,7 @@ def test_what_is_missing_or_hostile_is_refused(catalog, recipe, run, engine):
         }
         for name, value in sorted(wrong - tried):
             result = run(
-                *(engine, "create", f"--recipe={recipe}", f"--step={step['name']}"),
+                *(engine.with_name("migrate-dev"), "create", f"--recipe={recipe}", f"--step={step['name']}"),
                 cwd=folder,
                 env=right | {name: value},
             )

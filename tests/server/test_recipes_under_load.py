@@ -8,11 +8,10 @@ import time
 import pytest
 
 from dev.toolchain.install import ROOT
+from tests.amounts import both_ends
 from tests.load import LONGEST_WAIT, Load
 
 ROWS = 100_000
-
-both_ends = pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
 
 
 @pytest.fixture
@@ -24,7 +23,14 @@ def stamped(engine, run, database, tmp_path):
         shutil.copy(ROOT / f"dev/recipes/{recipe}.sql", folder / "migrations/00002_before.sql")
         assert run(engine, "up", cwd=folder, env=database).returncode == 0
         for step in steps:
-            written = run(engine, "create", f"--recipe={recipe}", f"--step={step.pop('STEP')}", cwd=folder, env=step)
+            written = run(
+                engine.with_name("migrate-dev"),
+                "create",
+                f"--recipe={recipe}",
+                f"--step={step.pop('STEP')}",
+                cwd=folder,
+                env=step,
+            )
             assert written.returncode == 0, written.stderr
         return folder
 

@@ -1,8 +1,7 @@
-"""Whatever happens to writers, workers and Redis, the sorted sets end up as the rows say. ROUNDS=100 makes it a soak test."""
+"""Whatever happens to writers, workers and Redis, the sorted sets end up as the rows say."""
 
 import contextlib
 import json
-import os
 import random
 import shutil
 import signal
@@ -23,10 +22,10 @@ from dev.toolchain import command
 from dev.toolchain.command import environment
 from dev.toolchain.port import free_port
 from dev.toolchain.redis import Redis
+from tests.amounts import both_ends, rounds
 from tests.conftest import Database, once
 from tests.load import Load
 
-ROUNDS = int(os.environ.get("ROUNDS", "3"))
 ROUND = 1.5  # seconds
 WORKER = Path("tools/migrate/bin/redis-sync")
 OUTBOX = "timeline_entries_redis_outbox"
@@ -47,8 +46,6 @@ WANTED = """
 SELECT timeline_id::text, json_object_agg(drop_id, (extract(epoch FROM created_at) * 1000000)::bigint)
 FROM timeline_entries WHERE created_at IS NOT NULL GROUP BY 1
 """
-
-both_ends = pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -198,12 +195,13 @@ def write(connection: psycopg.Connection, number: int) -> None:
             raise psycopg.Rollback
 
 
+@rounds(2, 100)
 @both_ends
-def test_sets_agree_after_every_round_of_writes_kills_and_a_flush(timeline, postgres):
+def test_sets_agree_after_every_round_of_writes_kills_and_a_flush(rounds, timeline, postgres):
     assert timeline.run("rebuild").returncode == 0
     killed = flushed = 0
     said = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         workers = [timeline.start(), timeline.start()]
         with Load(timeline.database, write, sessions=4, rest=0.001) as load:
             over = time.monotonic() + ROUND
@@ -225,7 +223,7 @@ def test_sets_agree_after_every_round_of_writes_kills_and_a_flush(timeline, post
         timeline.assert_agreement()
     # Redis refuses what was overtaken, but nobody who holds the lock of a set is.
     assert [words for words in said if "has seen a later write" in words] == []
-    print(f"PostgreSQL {postgres.major}: {ROUNDS} of {ROUNDS} rounds agree; {killed} kills, {flushed} flushes")
+    print(f"PostgreSQL {postgres.major}: {rounds} of {rounds} rounds agree; {killed} kills, {flushed} flushes")
 
 
 class Gate:

@@ -3,6 +3,7 @@
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
+from tests.amounts import both_ends
 from tests.conftest import Database
 
 ENGINE = "tools/migrate/bin/migrate"
@@ -90,7 +91,7 @@ def assert_rows_are_the_apps(app: Login, table: str) -> None:
     app.query(f"DELETE FROM {table}")
 
 
-@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+@both_ends
 def test_the_app_reads_and_writes_rows_and_the_migrator_does_the_rest(postgres, service, logins, create_roles, migrate):
     folder, app, migrator = service("avion-auth"), logins["app"], logins["migrator"]
     create_roles(folder)
@@ -130,7 +131,7 @@ def test_the_app_reads_and_writes_rows_and_the_migrator_does_the_rest(postgres, 
     assert_rows_are_the_apps(app, "first")
 
 
-@pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
+@both_ends
 def test_the_script_may_run_again_and_leaves_the_dba_no_more_than_before(
     postgres, service, logins, create_roles, migrate
 ):

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from dev.toolchain.install import ROOT
+from tests.amounts import both_ends
 from tests.load import LONGEST_WAIT, Load
 
 TOKENS = """
@@ -18,7 +19,6 @@ CREATE INDEX refresh_tokens_session_id_idx ON refresh_tokens (session_id);
 INSERT INTO sessions (expires_at) SELECT now() - interval '2 days' - n * interval '1 minute' FROM generate_series(1, 20000) n;
 INSERT INTO refresh_tokens (session_id) SELECT id FROM sessions;
 """
-both_ends = pytest.mark.parametrize("postgres", ["15", "18"], indirect=True)
 
 
 @pytest.fixture

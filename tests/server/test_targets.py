@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.amounts import every_major
+
 SECOND = """-- +goose Up
 CREATE TABLE accounts (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text NOT NULL);
 
@@ -18,8 +20,6 @@ ALTER TABLE accounts DROP COLUMN email;
 """
 VERSIONS = "SELECT coalesce(max(version_id), 0) FROM goose_db_version"
 WITHOUT_VERSION_TABLES = ("--exclude-table=goose_db_version*", "--exclude-table=goose_seed_version*")
-
-every_version = pytest.mark.parametrize("postgres", ["15", "16", "17", "18"], indirect=True)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def make(run, service, database):
     return make
 
 
-@every_version
+@every_major
 def test_life_of_a_database(make, database):
     empty = database.schema(*WITHOUT_VERSION_TABLES)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ENGINE
+from tests.conftest import put_engine
 
 SOURCE = "gh:org/avion-migration-template"
 
@@ -23,8 +22,7 @@ def checked_in(copier_cli, engine, git, tmp_path):
         data = [f"--data={name}={value}" for name, value in answers.items()]
         copied = copier_cli(["copy", "--defaults", *data, SOURCE, str(service)], cwd=tmp_path)
         assert copied.returncode == 0, copied.stderr
-        (service / ENGINE).parent.mkdir(exist_ok=True)
-        shutil.copy(engine, service / ENGINE)
+        put_engine(engine, service)
         git("init", "--quiet", cwd=repository)
         git("add", "--all", cwd=repository)
         git("commit", "--quiet", "--message=Generate", cwd=repository)

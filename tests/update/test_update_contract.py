@@ -22,7 +22,7 @@ from dev.release.interface import ANSWERS
 from dev.toolchain import command
 from dev.toolchain.install import ROOT
 from dev.toolchain.published import git_configuration
-from tests.conftest import ENGINE
+from tests.conftest import DEV, put_engine
 
 HEAD = "v9999.0.0"
 NEXT = "v9999.1.0"
@@ -342,10 +342,9 @@ def test_overlapping_edit_is_a_visible_conflict_that_the_check_finds(made_by, co
     copier("update", "--defaults", f"--vcs-ref={NEXT}", cwd=service)
     assert git("ls-files", "--unmerged", cwd=service) != ""
     assert "<<<<<<<" in (service / "migrations.mk").read_text()
-    (service / ENGINE).parent.mkdir(exist_ok=True)
-    shutil.copy(engine, service / ENGINE)
+    put_engine(engine, service)
     commit(git, service, "As a bot would")
-    checked = run(ENGINE, "template-check", cwd=service)
+    checked = run(DEV, "template-check", cwd=service)
     assert (checked.returncode, "migrations.mk holds conflict markers" in checked.stderr) == (1, True)
 
 
