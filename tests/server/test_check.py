@@ -12,6 +12,7 @@ import pytest
 from dev.toolchain import command
 from dev.toolchain.install import ROOT
 from tests.amounts import both_ends, every_major
+from tests.conftest import DEV
 
 EXAMPLES = sorted((ROOT / "includes/documents/examples").glob("*.sql"))
 LEFT = "SELECT count(*) FROM pg_database WHERE datname LIKE '%\\_check\\_%'"
