@@ -1,11 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cluster test-renovate lint vulnerabilities bench bench-backfill bench-fleet bench-redis engine reference pictures lock release clean tools tools-test
+.PHONY: help demo test test-slow test-soak test-cluster test-renovate lint vulnerabilities bench bench-backfill bench-fleet bench-redis engine reference pictures lock release clean tools tools-lint tools-test tools-slow
 
 # What is typed after `make` reaches a recipe as a variable of its environment.
 export VERSION
 
 install := sh dev/toolchain/python.sh dev/toolchain/install.py
 bin := $(CURDIR)/.tools/venv/bin
+pytest := "$(bin)/python" -m pytest --numprocesses 2 --dist worksteal
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -13,8 +14,14 @@ help: ## Show what there is
 demo: tools ## Generate a service and migrate a real PostgreSQL, as its team would
 	@"$(bin)/python" -m dev.demo
 
-test: lint ## Run everything: linters, then all tests
-	@"$(bin)/python" -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+test: tools-test lint ## Run the linters, then the tests, in less than ten minutes: [ARGS='-m rules']
+	@$(pytest) $(ARGS)
+
+test-slow: tools-slow ## Run what else a release demands, in less than forty minutes: [ARGS='-m "slow and rules"']
+	@$(pytest) -m slow $(ARGS)
+
+test-soak: tools-slow ## Let chance decide by the hundred rounds, for hours
+	@$(pytest) -m soak $(ARGS)
 
 test-cluster: tools-test ## Run the Job under a real Kubernetes API server and Job controller
 	@"$(bin)/python" -m pytest -m cluster $(ARGS)
@@ -22,7 +29,7 @@ test-cluster: tools-test ## Run the Job under a real Kubernetes API server and J
 test-renovate: tools-test ## Let the real Renovate propose updates of the template
 	@"$(bin)/python" -m pytest -m renovate $(ARGS)
 
-lint: tools-test ## Run the linters on this repository itself
+lint: tools-lint ## Run the linters on this repository itself
 	@"$(bin)/ruff" check --quiet
 	@"$(bin)/ruff" format --check --quiet
 	@"$(bin)/shellcheck" .ci/run dev/toolchain/*.sh template/tools/migrate/*.sh
@@ -33,7 +40,7 @@ lint: tools-test ## Run the linters on this repository itself
 
 govulncheck := PATH="$(bin):$$PATH" go tool -modfile="$(CURDIR)/dev/toolchain/govulncheck/go.mod" govulncheck ./...
 
-vulnerabilities: tools-test ## Look the engine's dependencies up in Go's vulnerability database, online
+vulnerabilities: tools-lint ## Look the engine's dependencies up in Go's vulnerability database, online
 	@cd engine && $(govulncheck)
 
 bench: tools-test ## Compare copying with Copier's floor, and migrating with plain goose
@@ -49,19 +56,19 @@ bench-backfill: tools-test ## Measure a backfill beside an application that writ
 bench-redis: tools-test ## Measure the worker that keeps Redis in agreement, on a quiet machine: [EVENTS=100000]
 	@"$(bin)/python" -m dev.bench.redis
 
-reference: tools-test ## Write the pages of docs/reference that are made from the sources
+reference: tools-lint ## Write the pages of docs/reference that are made from the sources
 	@"$(bin)/python" -m dev.reference
 
-pictures: tools-test ## Draw and record the pictures of the documents
+pictures: tools-lint ## Draw and record the pictures of the documents
 	@"$(bin)/python" -m dev.pictures
 
-lock: tools-test ## Lock the newest versions of the Python and npm packages, without download addresses
+lock: tools-lint ## Lock the newest versions of the Python and npm packages, without download addresses
 	@"$(bin)/python" -m dev.toolchain.lock
 
-engine: tools-test ## Seal the engine into the template: [VERSION=], the one of the release that it is for
+engine: tools-lint ## Seal the engine into the template: [VERSION=], the one of the release that it is for
 	@"$(bin)/python" -m dev.seal "$$VERSION"
 
-release: tools-test ## Make the tip of main a release: VERSION=
+release: tools-lint ## Make the tip of main a release: VERSION=
 	@"$(bin)/python" -m dev.release "$$VERSION"
 
 clean: ## Remove what was installed into .tools
@@ -70,5 +77,11 @@ clean: ## Remove what was installed into .tools
 tools:
 	@$(install) demo
 
+tools-lint:
+	@$(install) lint
+
 tools-test:
 	@$(install) test
+
+tools-slow:
+	@$(install) slow

@@ -205,10 +205,10 @@ def rendered(template, questions, shared) -> Callable[..., Path]:
     return rendered
 
 
-@pytest.fixture
-def generate(rendered, tmp_path_factory) -> Iterator[Callable[..., Path]]:
-    """generate("avion-auth", docs_language="en"): such a service of the test's own. It ends with the test, because with its
-    engine it is twenty megabytes large, and there are hundreds.
+def _generate(rendered, tmp_path_factory) -> Iterator[Callable[..., Path]]:
+    """generate("avion-auth", docs_language="en"): such a service of the test's own, or of its module's.
+
+    It ends with the test or the module, because with its engine it is twenty megabytes large, and there are hundreds.
     """
     folders = []
 
@@ -219,6 +219,10 @@ def generate(rendered, tmp_path_factory) -> Iterator[Callable[..., Path]]:
     yield generate
     for folder in folders:
         shutil.rmtree(folder)
+
+
+generate = pytest.fixture(name="generate")(_generate)
+generate_for_module = pytest.fixture(name="generate_for_module", scope="module")(_generate)
 
 
 @pytest.fixture

