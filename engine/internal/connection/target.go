@@ -33,7 +33,8 @@ type Target struct {
 	// EnvironmentFrom and SSLModeFrom tell people what decided.
 	EnvironmentFrom, SSLModeFrom string
 
-	wait   time.Duration
+	wait, statementTimeout time.Duration
+
 	config *pgx.ConnConfig
 	// local are the session's settings where they cannot be given to the session: behind a pooler.
 	local map[string]string
@@ -104,7 +105,8 @@ func Resolve(settings config.Settings, project config.Project) (Target, error) {
 		EnvironmentFrom: from,
 		SSLModeFrom:     protection.from,
 
-		wait:   wait,
+		wait: wait, statementTimeout: statementTimeout,
+
 		config: parsed,
 		local:  local,
 	}
@@ -167,6 +169,7 @@ func buildConfig(chosen fields, protection transport) (*pgx.ConnConfig, error) {
 	parsed.Password = cmp.Or(chosen.password, parsed.Password)
 	// An unnamed statement is one round trip where a prepared one is two, and needs no state in the server.
 	parsed.DefaultQueryExecMode = pgx.QueryExecModeExec
+	parsed.BuildFrontend = refuseCopy
 	// Without this an interrupted run leaves its statement, and its locks, behind in the server.
 	parsed.BuildContextWatcherHandler = func(session *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: session, DeadlineDelay: cancelGracePeriod}
