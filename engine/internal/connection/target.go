@@ -36,6 +36,8 @@ type Target struct {
 	wait, statementTimeout time.Duration
 
 	config *pgx.ConnConfig
+	// session are the settings that the run's session has to have.
+	session map[string]string
 	// local are the session's settings where they cannot be given to the session: behind a pooler.
 	local map[string]string
 }
@@ -49,6 +51,7 @@ const (
 	idleInTransactionTimeout = time.Minute
 	connectionCheckInterval  = 2 * time.Second
 	cancelGracePeriod        = 5 * time.Second
+	encoding                 = "UTF8" // the files', whatever the database's encoding is
 )
 
 // Resolve decides which database is meant and refuses what its environment does not allow.
@@ -81,12 +84,14 @@ func Resolve(settings config.Settings, project config.Project) (Target, error) {
 	if err != nil {
 		return Target{}, err
 	}
+	parsed.RuntimeParams["client_encoding"] = encoding
 	parsed.RuntimeParams["application_name"] = strings.TrimSuffix("migrate/"+project.Service, "/")
 	session := map[string]string{
 		"custom.environment":                  string(where),
 		"statement_timeout":                   milliseconds(statementTimeout),
 		"lock_timeout":                        milliseconds(lockTimeout),
 		"idle_in_transaction_session_timeout": milliseconds(idleInTransactionTimeout),
+		"idle_session_timeout":                "0", // it waits for its lock
 		"client_connection_check_interval":    milliseconds(connectionCheckInterval),
 	}
 	var local map[string]string
@@ -107,8 +112,9 @@ func Resolve(settings config.Settings, project config.Project) (Target, error) {
 
 		wait: wait, statementTimeout: statementTimeout,
 
-		config: parsed,
-		local:  local,
+		config:  parsed,
+		session: session,
+		local:   local,
 	}
 	return target.withKeepalive(), nil
 }
