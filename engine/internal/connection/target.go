@@ -30,6 +30,8 @@ type Target struct {
 	SSLMode     sslmode.Mode
 	// DemandedSSLMode is the weakest that the environment takes.
 	DemandedSSLMode sslmode.Mode
+	// Inferred tells that nobody has said the environment.
+	Inferred bool
 	// EnvironmentFrom and SSLModeFrom tell people what decided.
 	EnvironmentFrom, SSLModeFrom string
 
@@ -107,6 +109,7 @@ func Resolve(settings config.Settings, project config.Project) (Target, error) {
 		SSLMode:     protection.mode,
 
 		DemandedSSLMode: protection.demanded,
+		Inferred:        settings.Lookup("ENVIRONMENT").Source == config.Nowhere,
 		EnvironmentFrom: from,
 		SSLModeFrom:     protection.from,
 
