@@ -26,7 +26,8 @@ func worthWaiting(err error) bool {
 		}
 		return false
 	}
-	return !isTLS(err)
+	var final *failure.Error
+	return readOnly(err) || !errors.As(err, &final) && !isTLS(err)
 }
 
 // Lost tells whether an error means that the session is gone, and not that the server refused a statement.
@@ -35,13 +36,23 @@ func Lost(err error) bool {
 	if errors.As(err, &server) {
 		return sessionEnded(server)
 	}
-	var connect *failure.Error
-	return errors.As(err, &connect) || pgconn.SafeToRetry(err) || isNetwork(err)
+	var ended lostSession
+	return errors.As(err, &ended) || pgconn.SafeToRetry(err) || isNetwork(err)
 }
 
 // sessionEnded recognises the server's last words to a session.
 func sessionEnded(server *pgconn.PgError) bool {
+	switch server.Code {
+	case "25P03", "25P04": // idle_in_transaction_session_timeout, transaction_timeout
+		return true
+	}
 	return strings.HasPrefix(server.Code, "57P") || strings.HasPrefix(server.Code, "08")
+}
+
+// ReadOnly tells whether a server refused a change because it only answers questions: after a failover the old primary does.
+func ReadOnly(err error) bool {
+	var server *pgconn.PgError
+	return errors.As(err, &server) && server.Code == "25006" || readOnly(err)
 }
 
 func isNetwork(err error) bool {
@@ -65,7 +76,10 @@ func isTLS(err error) bool {
 // explain turns a failed attempt into a sentence with the next step.
 func (t Target) explain(err error, waited time.Duration) error {
 	var server *pgconn.PgError
+	var said *failure.Error
 	switch {
+	case errors.As(err, &said):
+		return said
 	case errors.As(err, &server):
 		return t.explainServer(server)
 	case isTLS(err):
@@ -106,6 +120,8 @@ func (t Target) reason(err error) string {
 	var dns *net.DNSError
 	var timeout net.Error
 	switch {
+	case readOnly(err):
+		return "it only answers questions"
 	case errors.As(err, &dns):
 		return "the host name is not known"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():

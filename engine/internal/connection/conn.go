@@ -5,7 +5,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"maps"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -30,8 +29,8 @@ type conn struct {
 type transaction struct {
 	ctx  context.Context
 	conn *conn
-	// opening is what has to be sent ahead of the first statement; nothing once it was.
-	opening string
+	// opening are the statements that have to be sent ahead of the first one; none once they were.
+	opening []string
 	last    *statement
 }
 
@@ -53,37 +52,45 @@ func (c *conn) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx
 	if options.Isolation != 0 {
 		return nil, errors.New("the isolation of a transaction is that of its session")
 	}
-	opening := "BEGIN; "
+	opening := []string{"BEGIN"}
 	if options.ReadOnly {
-		opening = "BEGIN READ ONLY; "
+		opening = []string{"BEGIN READ ONLY"}
 	}
+	settings := maps.Clone(limitsOf(ctx).settings)
 	if c.settings != nil {
-		settings := maps.Clone(c.settings)
-		maps.Copy(settings, limitsOf(ctx))
-		opening += setLocal(settings) + "; "
+		settings = maps.Clone(c.settings)
+		maps.Copy(settings, limitsOf(ctx).settings)
 	}
-	c.open = &transaction{ctx: ctx, conn: c, opening: opening}
+	c.open = &transaction{ctx: ctx, conn: c, opening: append(opening, set("SET LOCAL", settings)...)}
 	return c.open, nil
 }
 
-// ahead is what has to be sent ahead of the next statement.
-func (c *conn) ahead() string {
+// ahead are the statements that have to be sent ahead of the next one.
+func (c *conn) ahead() []string {
 	if c.open == nil {
-		return ""
+		return nil
 	}
 	opening := c.open.opening
-	c.open.opening = ""
+	c.open.opening = nil
 	return opening
 }
 
 // begin opens the transaction for a statement that needs a message of its own.
 func (c *conn) begin(ctx context.Context) error {
 	opening := c.ahead()
-	if opening == "" {
+	if opening == nil {
 		return nil
 	}
-	_, err := c.physical.ExecContext(ctx, opening, nil)
+	_, _, err := c.message(ctx, sequence(opening))
 	return err
+}
+
+// sequence writes statements so that another one can follow them in the same message.
+func sequence(statements []string) string {
+	if len(statements) == 0 {
+		return ""
+	}
+	return strings.Join(statements, "; ") + "; "
 }
 
 // ExecContext runs a statement, or keeps it for COMMIT.
@@ -92,8 +99,11 @@ func (c *conn) ExecContext(ctx context.Context, query string, arguments []driver
 	switch {
 	case !isLast && len(arguments) == 0:
 		opening := c.ahead()
-		result, err := c.physical.ExecContext(ctx, opening+query, nil)
-		return result, moved(err, utf8.RuneCountInString(opening))
+		if err := c.limit(ctx); err != nil {
+			return nil, err
+		}
+		rows, err := c.execute(ctx, opening, query)
+		return driver.RowsAffected(rows), moved(err, utf8.RuneCountInString(sequence(opening)))
 	case !isLast:
 		if err := c.begin(ctx); err != nil {
 			return nil, err
@@ -149,7 +159,7 @@ func (t *transaction) Commit() error {
 
 func (t *transaction) commit() error {
 	if t.last != nil {
-		t.last.before = t.conn.ahead() + t.last.before
+		t.last.before = sequence(t.conn.ahead()) + t.last.before
 		if err := t.conn.send(t.ctx, t.last, "; COMMIT"); !notSent(err) {
 			return err
 		}
@@ -183,6 +193,7 @@ func (t *transaction) Rollback() error {
 // What the server says of the session's transaction after each message.
 const (
 	noTransaction     = 'I'
+	inTransaction     = 'T'
 	failedTransaction = 'E'
 )
 
@@ -207,14 +218,6 @@ func (c *conn) sendApart(ctx context.Context, last *statement) error {
 // rules for strings, than it knows how to write them in.
 func notSent(err error) bool {
 	return err != nil && strings.HasPrefix(err.Error(), "simple protocol queries must be run with")
-}
-
-func setLocal(settings map[string]string) string {
-	var calls []string
-	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		calls = append(calls, "set_config("+literal(name)+", "+literal(settings[name])+", true)")
-	}
-	return "SELECT " + strings.Join(calls, ", ")
 }
 
 func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }

@@ -10,9 +10,26 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// login opens a session. PostgreSQL and libpq fold compatibility characters in a password (full-width letters,
-// ligatures) where pgx does not, so that a password that psql takes would be refused.
+// login opens a session that is what it was asked to be.
 func (t Target) login(ctx context.Context) (driver.Conn, error) {
+	connection, err := t.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = t.settle(ctx, connection)
+	if err == nil {
+		return connection, nil
+	}
+	_ = connection.Close()
+	if errors.Is(err, hasTransactionTimeout) {
+		return t.overruled().login(ctx)
+	}
+	return nil, err
+}
+
+// connect opens a session. PostgreSQL and libpq fold compatibility characters in a password (full-width letters,
+// ligatures) where pgx does not, so that a password that psql takes would be refused.
+func (t Target) connect(ctx context.Context) (driver.Conn, error) {
 	connection, err := stdlib.GetConnector(*t.config).Connect(ctx)
 	var server *pgconn.PgError
 	if !errors.As(err, &server) || server.Code != "28P01" {

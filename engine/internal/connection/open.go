@@ -70,11 +70,16 @@ type singleSession struct {
 // Connect returns the connection the first time, and the news that it is lost from then on.
 func (s *singleSession) Connect(context.Context) (driver.Conn, error) {
 	if s.taken.Swap(true) {
-		return nil, failure.Unreachable("the connection to %s was lost, and the lock with it: "+
-			"nothing more was run: see make migrate-status, then run again", s.target.Address())
+		return nil, lostSession{failure.Unreachable("the connection to %s was lost, and the lock with it: "+
+			"nothing more was run: see make migrate-status, then run again", s.target.Address())}
 	}
 	return s.connection, nil
 }
+
+// lostSession is the error of what comes after the end of the session.
+type lostSession struct{ error }
+
+func (l lostSession) Unwrap() error { return l.error }
 
 // Driver returns pgx's driver.
 func (s *singleSession) Driver() driver.Driver { return stdlib.GetDefaultDriver() }

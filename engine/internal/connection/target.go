@@ -30,11 +30,16 @@ type Target struct {
 	SSLMode     sslmode.Mode
 	// DemandedSSLMode is the weakest that the environment takes.
 	DemandedSSLMode sslmode.Mode
+	// Inferred tells that nobody has said the environment.
+	Inferred bool
 	// EnvironmentFrom and SSLModeFrom tell people what decided.
 	EnvironmentFrom, SSLModeFrom string
 
-	wait   time.Duration
+	wait, statementTimeout time.Duration
+
 	config *pgx.ConnConfig
+	// session are the settings that the run's session has to have.
+	session map[string]string
 	// local are the session's settings where they cannot be given to the session: behind a pooler.
 	local map[string]string
 }
@@ -48,6 +53,7 @@ const (
 	idleInTransactionTimeout = time.Minute
 	connectionCheckInterval  = 2 * time.Second
 	cancelGracePeriod        = 5 * time.Second
+	encoding                 = "UTF8" // the files', whatever the database's encoding is
 )
 
 // Resolve decides which database is meant and refuses what its environment does not allow.
@@ -80,12 +86,14 @@ func Resolve(settings config.Settings, project config.Project) (Target, error) {
 	if err != nil {
 		return Target{}, err
 	}
+	parsed.RuntimeParams["client_encoding"] = encoding
 	parsed.RuntimeParams["application_name"] = strings.TrimSuffix("migrate/"+project.Service, "/")
 	session := map[string]string{
 		"custom.environment":                  string(where),
 		"statement_timeout":                   milliseconds(statementTimeout),
 		"lock_timeout":                        milliseconds(lockTimeout),
 		"idle_in_transaction_session_timeout": milliseconds(idleInTransactionTimeout),
+		"idle_session_timeout":                "0", // it waits for its lock
 		"client_connection_check_interval":    milliseconds(connectionCheckInterval),
 	}
 	var local map[string]string
@@ -101,12 +109,15 @@ func Resolve(settings config.Settings, project config.Project) (Target, error) {
 		SSLMode:     protection.mode,
 
 		DemandedSSLMode: protection.demanded,
+		Inferred:        settings.Lookup("ENVIRONMENT").Source == config.Nowhere,
 		EnvironmentFrom: from,
 		SSLModeFrom:     protection.from,
 
-		wait:   wait,
-		config: parsed,
-		local:  local,
+		wait: wait, statementTimeout: statementTimeout,
+
+		config:  parsed,
+		session: session,
+		local:   local,
 	}
 	return target.withKeepalive(), nil
 }
@@ -167,6 +178,7 @@ func buildConfig(chosen fields, protection transport) (*pgx.ConnConfig, error) {
 	parsed.Password = cmp.Or(chosen.password, parsed.Password)
 	// An unnamed statement is one round trip where a prepared one is two, and needs no state in the server.
 	parsed.DefaultQueryExecMode = pgx.QueryExecModeExec
+	parsed.BuildFrontend = refuseCopy
 	// Without this an interrupted run leaves its statement, and its locks, behind in the server.
 	parsed.BuildContextWatcherHandler = func(session *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: session, DeadlineDelay: cancelGracePeriod}

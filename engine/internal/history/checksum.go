@@ -26,8 +26,8 @@ const (
 	byRepair      = "migrate repair"
 )
 
-// Prepare creates what the engine keeps beside goose's table, and marks the database with its environment if it has no
-// mark yet.
+// Prepare creates what the engine keeps beside goose's table, and marks the database with its environment if it has no mark
+// yet. An empty environment marks nothing: what nobody has said must not be remembered.
 func Prepare(ctx context.Context, session *sql.DB, table, environment string) error {
 	return InTransaction(ctx, session, func(tx *sql.Tx) error {
 		if err := create(ctx, tx, ChecksumTable(table), createChecksumTable); err != nil {
@@ -35,6 +35,9 @@ func Prepare(ctx context.Context, session *sql.DB, table, environment string) er
 		}
 		if err := create(ctx, tx, MarkerTable(table), createMarkerTable); err != nil {
 			return err
+		}
+		if environment == "" {
+			return nil
 		}
 		_, err := tx.ExecContext(ctx, "INSERT INTO "+MarkerTable(table)+
 			" (environment) VALUES ($1) ON CONFLICT DO NOTHING", environment)

@@ -55,8 +55,8 @@ func (e Entry) Unrecorded() bool { return e.Order > 0 && e.RecordedChecksum == "
 // Comparison holds every version that is on disk or in the database, in ascending order.
 type Comparison struct {
 	Entries []Entry
-	// Elsewhere are other version tables in the database, where this one is about to begin.
-	Elsewhere []string
+	// Elsewhere are other histories in the database, where this one is about to begin.
+	Elsewhere []Other
 	table     string
 	folder    string
 }
@@ -212,9 +212,15 @@ func (c Comparison) Check() error {
 }
 
 func (c Comparison) sayElsewhere() error {
+	foreign := slices.DeleteFunc(slices.Clone(c.Elsewhere), func(other Other) bool { return other.Tool == goose })
+	if len(foreign) > 0 {
+		return failure.HistoryMismatch("%s would begin from nothing, although another tool migrated the database, according to %s: "+
+			"say up to which file here that has been done (make migrate-baseline VERSION=…); if it belongs to something else, run tools/migrate/bin/migrate repair",
+			c.table, Others(foreign))
+	}
 	return failure.HistoryMismatch("%s would begin from nothing, although the database has a history in %s: "+
 		"name that one as table in .goose.yml; if it belongs to something else, run tools/migrate/bin/migrate repair",
-		c.table, strings.Join(c.Elsewhere, ", "))
+		c.table, Others(c.Elsewhere))
 }
 
 func (c Comparison) sayNewer(newer []Entry) error {

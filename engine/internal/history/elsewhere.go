@@ -3,47 +3,121 @@ package history
 import (
 	"context"
 	"database/sql"
+	"strings"
 )
 
-// versionTables are those that look like goose's, but for the known ones; reading them must be allowed.
-const versionTables = `
-	SELECT c.oid::regclass::text
-	FROM pg_class c
-	WHERE c.relkind = 'r'
-		AND c.oid <> ALL (SELECT to_regclass(known) FROM unnest($1::text[]) known WHERE to_regclass(known) IS NOT NULL)
-		AND has_schema_privilege(c.relnamespace, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
-		AND (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped
-			AND a.attname IN ('id', 'version_id', 'is_applied', 'tstamp')) = 4
-	ORDER BY c.oid`
+// Other is a history in the database that is not the one of the configured version table.
+type Other struct {
+	// Table is how SQL names it, Tool who writes it.
+	Table, Tool string
+}
 
-// Elsewhere returns the version tables beside the known ones that hold applied versions, as SQL names them. A service
-// that is about to begin a history has them where its settings name the wrong table.
-func Elsewhere(ctx context.Context, session *sql.DB, known ...string) ([]string, error) {
+// goose is the only tool whose histories the engine can go on with.
+const goose = "goose"
+
+// String names the history for people.
+func (o Other) String() string {
+	if o.Tool == goose {
+		return o.Table
+	}
+	return o.Table + " (of " + o.Tool + ")"
+}
+
+// Others names several.
+func Others(all []Other) string {
+	var names []string
+	for _, other := range all {
+		names = append(names, other.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// histories are the tables in which tools remember what they applied: by the table's name, empty for any, and the columns that
+// all have to be there. The first that fits names the tool.
+const histories = `(VALUES
+	(1, '', '{id,version_id,is_applied,tstamp}', 'goose'),
+	(2, 'schema_migrations', '{version,dirty}', 'golang-migrate'),
+	(3, 'schema_migrations', '{version,inserted_at}', 'Ecto'),
+	(4, 'schema_migrations', '{version}', 'dbmate or Rails'),
+	(5, '', '{installed_rank,version,description,script,checksum,success}', 'Flyway'),
+	(6, '', '{version,name,applied_on,checksum}', 'refinery'),
+	(7, '', '{id,author,filename,dateexecuted,orderexecuted,md5sum}', 'Liquibase'),
+	(8, 'atlas_schema_revisions', '{version,description,applied,total,executed_at}', 'Atlas'),
+	(9, 'django_migrations', '{app,name,applied}', 'Django'),
+	(10, '_sqlx_migrations', '{version,description,installed_on,success,checksum}', 'sqlx'),
+	(11, '_prisma_migrations', '{id,checksum,finished_at,migration_name}', 'Prisma'),
+	(12, 'alembic_version', '{version_num}', 'Alembic'),
+	(13, '__diesel_schema_migrations', '{version,run_on}', 'Diesel'),
+	(14, '__EFMigrationsHistory', '{MigrationId,ProductVersion}', 'Entity Framework'),
+	(15, 'SequelizeMeta', '{name}', 'Sequelize'),
+	(16, 'knex_migrations', '{name,batch,migration_time}', 'Knex'),
+	(17, 'gorp_migrations', '{id,applied_at}', 'sql-migrate'),
+	(18, 'bun_migrations', '{name,group_id,migrated_at}', 'Bun'),
+	(19, 'pgmigrations', '{name,run_on}', 'node-pg-migrate'),
+	(20, 'changes', '{change_id,change,project,committed_at}', 'Sqitch'),
+	(21, 'migrations', '{timestamp,name}', 'TypeORM'),
+	(22, 'schema_version', '{version}', 'tern')
+) AS known (rank, name, columns, tool)`
+
+// versionTables are those that look like a tool's, but for the known ones. A table that may not be read is taken to hold what
+// its size says.
+const versionTables = `
+	SELECT DISTINCT ON (c.oid) c.oid::regclass::text, tool, has_schema_privilege(c.relnamespace, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, ` + histories + `
+	WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND pg_relation_size(c.oid) > 0
+		AND c.oid <> ALL (SELECT to_regclass(known) FROM unnest($1::text[]) known WHERE to_regclass(known) IS NOT NULL)
+		AND known.name IN ('', c.relname)
+		AND known.columns::text[] <@ (SELECT array_agg(a.attname::text) FROM pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped)
+	ORDER BY c.oid, rank`
+
+// Elsewhere returns the histories beside the known tables that hold something. A service that is about to begin a history has
+// them where its settings name the wrong table, and where another tool migrated the database before.
+func Elsewhere(ctx context.Context, session *sql.DB, known ...string) ([]Other, error) {
+	candidates, err := likely(ctx, session, known)
+	if err != nil {
+		return nil, err
+	}
+	var found []Other
+	for _, each := range candidates {
+		holds := !each.readable
+		switch {
+		case holds:
+		case each.Tool == goose:
+			other, err := Read(ctx, session, each.Table)
+			if err != nil {
+				return nil, err
+			}
+			holds = len(other.Records) > 0
+		default:
+			if err := session.QueryRowContext(ctx, "SELECT EXISTS (SELECT FROM "+each.Table+")").Scan(&holds); err != nil {
+				return nil, err
+			}
+		}
+		if holds {
+			found = append(found, each.Other)
+		}
+	}
+	return found, nil
+}
+
+type candidate struct {
+	Other
+	readable bool
+}
+
+func likely(ctx context.Context, session *sql.DB, known []string) ([]candidate, error) {
 	rows, err := session.QueryContext(ctx, versionTables, known)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var tables []string
+	var all []candidate
 	for rows.Next() {
-		var table string
-		if err := rows.Scan(&table); err != nil {
+		var next candidate
+		if err := rows.Scan(&next.Table, &next.Tool, &next.readable); err != nil {
 			return nil, err
 		}
-		tables = append(tables, table)
+		all = append(all, next)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	var found []string
-	for _, table := range tables {
-		other, err := Read(ctx, session, table)
-		if err != nil {
-			return nil, err
-		}
-		if len(other.Records) > 0 {
-			found = append(found, table)
-		}
-	}
-	return found, nil
+	return all, rows.Err()
 }

@@ -31,8 +31,8 @@ type History struct {
 	Prepared bool
 	// Marker is the environment that the database says it belongs to, empty if it does not say.
 	Marker string
-	// Elsewhere are other version tables in the database that hold applied versions; only looked for before the first run.
-	Elsewhere []string
+	// Elsewhere are other histories in the database, of goose and of other tools; only looked for before the first run.
+	Elsewhere []Other
 }
 
 const undefinedTable = "42P01"
@@ -103,7 +103,7 @@ func ask(ctx context.Context, session *sql.DB, from tables) (History, error) {
 		defer rows.Close()
 		known, err := scan(rows)
 		known.Exists = from.versions != ""
-		known.Prepared = from.checksums != "" && from.marker != "" && known.Marker != ""
+		known.Prepared = from.checksums != "" && from.marker != ""
 		return known, err
 	}
 	var server *pgconn.PgError

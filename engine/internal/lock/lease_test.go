@@ -23,6 +23,7 @@ func leased(t *testing.T) (*Lease, *sql.DB, postgrestest.Database) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	parsed.DefaultQueryExecMode = pgx.QueryExecModeExec
 	session := stdlib.OpenDB(*parsed)
 	t.Cleanup(func() { session.Close() })
 	lease := &Lease{Database: database.Name, Table: "goose_db_version", Say: func(string, ...any) {}}

@@ -64,6 +64,30 @@ func (a Advisory) Acquire(ctx context.Context, session *sql.DB) error {
 	}
 }
 
+const heldQuery = `
+SELECT EXISTS (SELECT FROM pg_locks
+WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid = pg_backend_pid() AND (classid::bigint << 32) | objid::bigint = $1
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`
+
+// Confirm asks in the transaction of a migration whether its session still has the lock. A file can let go of it
+// (pg_advisory_unlock_all, DISCARD ALL), and behind a pooler another session of the server has it.
+func (a Advisory) Confirm(ctx context.Context, transaction querier) error {
+	var held bool
+	if err := transaction.QueryRowContext(ctx, heldQuery, a.Key()).Scan(&held); err != nil {
+		return err
+	}
+	if held {
+		return nil
+	}
+	return failure.Refused("the lock of %s is not the session's any more: take pg_advisory_unlock_all() and DISCARD ALL out of the file; "+
+		"if the way leads through a pooler, write lock: table in .goose.yml", a.Database)
+}
+
+// querier is a session, or a transaction of one.
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
 func (a Advisory) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return failure.Refused("interrupted while waiting for the lock of %s: nothing was changed: run again", a.Database)

@@ -1,6 +1,11 @@
 package lock
 
-import "testing"
+import (
+	"context"
+	"testing"
+
+	"avion.internal/migrate/internal/failure"
+)
 
 // The key is an interface: two releases of the engine that disagree about it do not lock each other out.
 func TestTheKeyNeverChanges(t *testing.T) {
@@ -18,5 +23,32 @@ func TestEachDatabaseAndTableHasAKeyOfItsOwn(t *testing.T) {
 	}
 	if len(seen) != 4 {
 		t.Error(seen)
+	}
+}
+
+func TestALockThatAFileLetsGoOfIsNoLock(t *testing.T) {
+	_, session, database := leased(t)
+	session.SetMaxOpenConns(1)
+	ctx := context.Background()
+	advisory := Advisory{Database: database.Name, Table: "goose_db_version", Say: t.Logf}
+	if err := advisory.Confirm(ctx, session); failure.CodeOf(err) != failure.CodeRefused {
+		t.Error("before it is taken:", err)
+	}
+	if err := advisory.Acquire(ctx, session); err != nil {
+		t.Fatal(err)
+	}
+	if err := advisory.Confirm(ctx, session); err != nil {
+		t.Error(err)
+	}
+	for _, statement := range []string{"SELECT pg_advisory_unlock_all()", "DISCARD ALL"} {
+		if _, err := session.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+		if err := advisory.Confirm(ctx, session); failure.CodeOf(err) != failure.CodeRefused {
+			t.Errorf("after %s: %v", statement, err)
+		}
+		if err := advisory.Acquire(ctx, session); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

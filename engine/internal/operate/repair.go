@@ -2,7 +2,6 @@ package operate
 
 import (
 	"context"
-	"strings"
 
 	"avion.internal/migrate/internal/history"
 	"avion.internal/migrate/internal/migration"

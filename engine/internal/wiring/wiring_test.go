@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,7 +102,7 @@ func TestTheDefaultGoalStays(t *testing.T) {
 	}
 	command := exec.Command("make")
 	command.Dir = s.Folder
-	command.Env = withoutMake(os.Environ())
+	command.Env = slices.DeleteFunc(os.Environ(), func(entry string) bool { return strings.HasPrefix(entry, "MAKE") || strings.HasPrefix(entry, "MFLAGS") })
 	if output, err := command.CombinedOutput(); err != nil || string(output) != "own\n" {
 		t.Errorf("%s %v", output, err)
 	}
@@ -133,6 +134,17 @@ func TestAClashInTheMakefileIsReportedWithItsPlace(t *testing.T) {
 		if len(found.Clashes) != 1 || !strings.Contains(found.Clashes[0].Error(), want) {
 			t.Errorf("%q: %v, without %q", content, found.Clashes, want)
 		}
+	}
+}
+
+func TestNothingInTheMakefileRuns(t *testing.T) {
+	s := service(t, map[string]string{"Makefile": "X := $(shell touch ran)\ninclude $(shell touch ran; echo own.mk)\nY != touch ran\n$(shell touch ran)\nall:\n\t@touch ran\n"})
+	found := plan(t, s)
+	if _, err := os.Stat(filepath.Join(s.Folder, "ran")); err == nil {
+		t.Error("it ran")
+	}
+	if len(found.Clashes) > 0 || !strings.Contains(strings.Join(found.Notes, "\n"), "Makefile:2") {
+		t.Errorf("%+v", found)
 	}
 }
 

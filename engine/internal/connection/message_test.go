@@ -1,0 +1,77 @@
+package connection
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+func TestCopyFromStdinIsRefusedInsteadOfHanging(t *testing.T) {
+	session := openSession(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if _, err := session.ExecContext(ctx, "CREATE TABLE t (a int)"); err != nil {
+		t.Fatal(err)
+	}
+	for name, statement := range map[string]string{
+		"alone": "COPY t FROM stdin", "in a block": "SELECT 1; COPY t FROM stdin; SELECT 2", "in another format": "COPY t FROM stdin WITH (FORMAT binary)",
+	} {
+		for where, execute := range map[string]func() error{
+			"outside": func() error { _, err := session.ExecContext(ctx, statement); return err },
+			"inside": func() error {
+				transaction, err := session.BeginTx(ctx, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer transaction.Rollback()
+				_, err = transaction.ExecContext(ctx, statement)
+				return err
+			},
+		} {
+			err := execute()
+			var server *pgconn.PgError
+			if !errors.As(err, &server) || server.Code != "0A000" || !strings.Contains(server.Message, "INSERT") {
+				t.Errorf("%s, %s a transaction: %v", name, where, err)
+			}
+		}
+	}
+	var one int
+	if err := session.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
+		t.Errorf("the session is of no more use: %s", err)
+	}
+}
+
+func TestALongAnswerIsReadAsItCame(t *testing.T) {
+	session := openSession(t)
+	var text string
+	if err := session.QueryRow("SELECT repeat('G', 3000000)").Scan(&text); err != nil || strings.Trim(text, "G") != "" || len(text) != 3000000 {
+		t.Error(len(text), err)
+	}
+}
+
+func TestAStatementThatEndsItsTransactionIsCaught(t *testing.T) {
+	for statement, caught := range map[string]bool{
+		"COMMIT": true, "ROLLBACK": true, "END": true, "SELECT 1; COMMIT": true, "COMMIT; BEGIN": true, "COMMIT AND CHAIN": true,
+		// What hides a COMMIT from whoever reads the text.
+		"CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; END; COMMIT": true,
+		"SAVEPOINT s; ROLLBACK TO s": false, "SAVEPOINT s; RELEASE s": false, "SELECT 'COMMIT'": false,
+	} {
+		for _, settings := range []map[string]string{nil, {"custom.note": "'; COMMIT; '"}} {
+			session := observe(t, settings)
+			transaction := session.begin(t, context.Background())
+			for _, first := range []string{"CREATE TABLE before ()", statement} {
+				if _, err := transaction.Exec(first); errors.Is(err, EndedTransaction) != (caught && first == statement) || err != nil && !caught {
+					t.Errorf("%q: %v", first, err)
+				}
+			}
+			_ = transaction.Rollback()
+			if state := session.activity(t, "state"); state != "idle" {
+				t.Errorf("%q leaves the session %s", statement, state)
+			}
+		}
+	}
+}

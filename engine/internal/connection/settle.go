@@ -1,0 +1,120 @@
+package connection
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"avion.internal/migrate/internal/config"
+	"avion.internal/migrate/internal/failure"
+)
+
+// standing is what the server says of a session that has just begun.
+type standing struct {
+	pid               uint32
+	standby, readOnly bool
+	settings          map[string]string
+}
+
+// notWritable is the error of a server that only answers questions. After a failover it may be another one's turn in a moment.
+type notWritable struct{ error }
+
+func (n notWritable) Unwrap() error { return n.error }
+
+// transactionTimeout came with PostgreSQL 17: a server that does not know it refuses a session that begins with it.
+const transactionTimeout = "transaction_timeout"
+
+var hasTransactionTimeout = errors.New("the session has a limit that the login has to overrule")
+
+// settle reads back what the session was asked to be. Nothing is put right behind the login's back: RESET ALL, which ends every
+// file, brings back what the session was begun with.
+func (t Target) settle(ctx context.Context, connection driver.Conn) error {
+	session := connection.(*physical).Conn()
+	now, err := t.ask(ctx, session)
+	if err != nil {
+		return err
+	}
+	if limit := now.settings[transactionTimeout]; !t.Pooled() && limit != "" && limit != "0" {
+		return hasTransactionTimeout
+	}
+	switch {
+	case now.standby:
+		return notWritable{failure.Unreachable("%s is a standby (pg_is_in_recovery), which takes no change: name the primary in DB_HOST, "+
+			"or see to the failover, and run again", t.Address())}
+	case now.readOnly:
+		return notWritable{failure.Unreachable("%s lets %s only read in %s (default_transaction_read_only): name the primary in DB_HOST, or take the setting "+
+			"from the server, the database or the role, and run again", t.Address(), t.User, t.Database)}
+	case !t.Pooled() && now.pid != session.PgConn().PID():
+		return failure.Refused("a pooler stands between the engine and %s: it answers as session %d, and the server says %d: write lock: table in %s, "+
+			"or connect to the server itself", t.Address(), session.PgConn().PID(), now.pid, config.ProjectFile)
+	}
+	return t.settled(now)
+}
+
+// asked is what a session was begun with and has to have now.
+func (t Target) asked() map[string]string {
+	asked := map[string]string{"client_encoding": encoding}
+	if !t.Pooled() {
+		maps.Copy(asked, t.session)
+	}
+	return asked
+}
+
+func (t Target) ask(ctx context.Context, session *pgx.Conn) (standing, error) {
+	names := append(slices.Sorted(maps.Keys(t.asked())), transactionTimeout)
+	now := standing{settings: map[string]string{}}
+	values := make([]string, len(names))
+	into := []any{&now.pid, &now.standby, &now.readOnly}
+	var columns strings.Builder
+	for position, name := range names {
+		fmt.Fprintf(&columns, ", coalesce(current_setting(%s, true), '')", literal(name))
+		into = append(into, &values[position])
+	}
+	err := session.QueryRow(ctx, "SELECT pg_backend_pid(), pg_is_in_recovery(), current_setting('transaction_read_only')::boolean"+columns.String(),
+		pgx.QueryExecModeSimpleProtocol).Scan(into...)
+	for position, name := range names {
+		now.settings[name] = values[position]
+	}
+	return now, err
+}
+
+// settled refuses a session that is not what it was asked to be.
+func (t Target) settled(now standing) error {
+	asked := t.asked()
+	for _, name := range slices.Sorted(maps.Keys(asked)) {
+		if got := now.settings[name]; !sameSetting(got, asked[name]) {
+			return failure.Refused("%s did not take the session's settings: %s is %q, not %q: whatever stands between drops them: "+
+				"write lock: table in %s if it is a pooler, or connect to the server itself", t.Address(), name, got, asked[name], config.ProjectFile)
+		}
+	}
+	return nil
+}
+
+func sameSetting(got, asked string) bool {
+	if strings.EqualFold(got, asked) {
+		return true
+	}
+	is, known := parseSetting(got)
+	wanted, number := parseSetting(asked)
+	return got != "" && asked != "" && known && number && is == wanted
+}
+
+// overruled is the target with what the role or the database says of the time that a transaction may take. Nobody asked for a
+// limit of that kind, and the statements have limits of their own.
+func (t Target) overruled() Target {
+	t.config = t.config.Copy()
+	t.config.RuntimeParams[transactionTimeout] = "0"
+	return t
+}
+
+// readOnly recognises a server that only answers questions.
+func readOnly(err error) bool {
+	var found notWritable
+	return errors.As(err, &found)
+}

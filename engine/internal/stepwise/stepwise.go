@@ -1,0 +1,286 @@
+// Package stepwise runs a file that asks for no transaction: one statement at a time, each of which is remembered, so that a
+// run that was ended in the middle goes on where it was, and nothing runs twice.
+//
+// A statement runs in a transaction of its own together with the line that remembers it. Only what PostgreSQL refuses there
+// (CREATE INDEX CONCURRENTLY, VACUUM and their like) runs outside: it is remembered before and after, and a run that finds only
+// the first of the two looks at the database for what was left.
+package stepwise
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"avion.internal/migrate/internal/connection"
+	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/history"
+	"avion.internal/migrate/internal/migration"
+)
+
+// Runner brings one section of a file to its end.
+type Runner struct {
+	// Session has exactly one connection.
+	Session *sql.DB
+	// Table is the version table; the statements are remembered beside it.
+	Table   string
+	Section history.Section
+	// File is the path of the file, for people.
+	File       string
+	Statements []migration.Statement
+	// Limit is the context that statements run with. One that waits for others without making anybody wait behind it is called
+	// patient: it may wait for a lock as long as a statement may take.
+	Limit func(ctx context.Context, patient bool) context.Context
+	// Confirm fails where the run has lost its lock.
+	Confirm func(ctx context.Context, transaction *sql.Tx) error
+	// Say is told what a person should know.
+	Say func(format string, values ...any)
+
+	own settings
+}
+
+// settings are the session's own, which a file may have changed.
+type settings struct{ role, searchPath string }
+
+// The SQLSTATEs by which PostgreSQL says that a statement does not go into a transaction.
+const (
+	activeTransaction  = "25001" // it never does
+	invalidTermination = "2D000" // it ends transactions by itself, which only one outside any may
+)
+
+// commitsByItself is the reason of what nobody can tell from outside how far it came.
+const commitsByItself = "it commits by itself"
+
+// Stopped is the error of a section that did not come to its end.
+type Stopped struct {
+	Err error
+	// Line is that of the statement which failed, Done how many statements before it stay.
+	Line, Done int
+	// Outside tells that the statement ran outside a transaction: a part of its work may stay.
+	Outside bool
+}
+
+func (s *Stopped) Error() string { return s.Err.Error() }
+
+// Unwrap is why.
+func (s *Stopped) Unwrap() error { return s.Err }
+
+// Stays tells what of the section is left in the database, and what the next run does about it.
+func (s *Stopped) Stays() string {
+	var stays string
+	switch s.Done {
+	case 0:
+		stays = "nothing of it stays"
+	case 1:
+		stays = "the statement before it stays, and does not run again"
+	default:
+		stays = fmt.Sprintf("the %d statements before it stay, and do not run again", s.Done)
+	}
+	if !s.Outside {
+		return fmt.Sprintf("%s: the next run begins with line %d", stays, s.Line)
+	}
+	if s.Done == 0 {
+		stays = ""
+	} else {
+		stays += ": "
+	}
+	return stays + fmt.Sprintf("line %d runs outside a transaction: the next run looks at what it left, clears it away and goes on there", s.Line)
+}
+
+// Run runs the statements that are not done. The version is then the caller's to record, in a transaction with ForgetStatements.
+func (r *Runner) Run(ctx context.Context) error {
+	if err := r.prepare(ctx); err != nil {
+		return err
+	}
+	known, err := history.ReadStatements(ctx, r.Session, r.Table, r.Section)
+	if err != nil {
+		return err
+	}
+	if err := r.check(known); err != nil {
+		return err
+	}
+	done := 0
+	for position, statement := range r.Statements {
+		record, found := known[position]
+		outside := found
+		if !found || !record.Done {
+			if outside, err = r.step(ctx, position, statement, record, found); err != nil {
+				return &Stopped{Err: err, Line: statement.Line, Done: done, Outside: outside}
+			}
+		}
+		done++
+	}
+	return nil
+}
+
+func (r *Runner) prepare(ctx context.Context) error {
+	if err := history.PrepareStatements(ctx, r.Session, r.Table); err != nil {
+		return err
+	}
+	return r.Session.QueryRowContext(ctx, "SELECT current_setting('role'), current_setting('search_path')").Scan(&r.own.role, &r.own.searchPath)
+}
+
+// check holds what has run against the file as it is now.
+func (r *Runner) check(known map[int]history.Statement) error {
+	for position := range len(r.Statements) + len(known) {
+		record, found := known[position]
+		switch {
+		case !found:
+		case position >= len(r.Statements) && record.Done, position < len(r.Statements) && record.Done && record.Checksum != checksum(r.Statements[position]):
+			return failure.HistoryMismatch("%s was edited after its statement %d had run, on %s: bring that one back as it was: what has run stays, "+
+				"and only what comes after may change", r.File, position+1, record.BegunAt.UTC().Format(time.RFC3339))
+		case position < len(r.Statements) && !record.Done && record.Reason == commitsByItself && record.Checksum == checksum(r.Statements[position]):
+			return failure.MigrationFailed("%s line %d began on %s and did not come to its end, and what it committed by itself stays: it is not run again "+
+				"as it is: look at what it did, and write into the file what is left to do (SELECT 1; where nothing is)",
+				r.File, r.Statements[position].Line, record.BegunAt.UTC().Format(time.RFC3339))
+		}
+	}
+	return nil
+}
+
+// step runs a statement, or finishes one that an earlier run began. It tells whether it was outside a transaction.
+func (r *Runner) step(ctx context.Context, position int, statement migration.Statement, record history.Statement, begun bool) (outside bool, err error) {
+	if begun {
+		finished, err := r.recover(ctx, record)
+		if err != nil {
+			return true, err
+		}
+		if record.Checksum == checksum(statement) {
+			if finished {
+				return true, history.End(ctx, r.Session, r.Table, r.Section, position, "")
+			}
+			return true, r.outside(ctx, position, statement, record)
+		}
+		if err := history.ForgetStatement(ctx, r.Session, r.Table, r.Section, position); err != nil {
+			return true, err
+		}
+	}
+	err = r.inside(ctx, position, statement)
+	var server *pgconn.PgError
+	switch {
+	case errors.Is(err, connection.EndedTransaction):
+		return false, r.ended(ctx, position, statement, err)
+	case !errors.As(err, &server):
+		return false, err
+	case server.Code == activeTransaction:
+		return true, r.outside(ctx, position, statement, history.Statement{Reason: server.Message})
+	case server.Code == invalidTermination && len(r.Statements) > 1:
+		return false, failure.Refused("%s line %d commits by itself, and the file holds other statements: give it a file of its own, "+
+			"because nobody could tell how far it came", r.File, statement.Line)
+	case server.Code == invalidTermination:
+		return true, r.outside(ctx, position, statement, history.Statement{Reason: commitsByItself})
+	}
+	return false, err
+}
+
+// inside runs a statement in a transaction with the line that remembers it.
+func (r *Runner) inside(ctx context.Context, position int, statement migration.Statement) error {
+	ctx = r.Limit(ctx, false)
+	transaction, err := r.Session.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if _, err = transaction.ExecContext(ctx, statement.Text); err == nil {
+		err = r.remember(ctx, transaction, position, statement)
+	}
+	if err != nil {
+		_ = transaction.Rollback()
+		return err
+	}
+	return transaction.Commit()
+}
+
+func (r *Runner) remember(ctx context.Context, transaction *sql.Tx, position int, statement migration.Statement) error {
+	if err := r.withOwnSettings(ctx, transaction); err != nil {
+		return err
+	}
+	if err := history.Remember(ctx, transaction, r.Table, r.Section, history.Statement{Position: position, Checksum: checksum(statement)}); err != nil {
+		return err
+	}
+	return r.Confirm(ctx, transaction)
+}
+
+// withOwnSettings lets the rest of a transaction find the engine's tables, whatever the file has set for its next statements.
+func (r *Runner) withOwnSettings(ctx context.Context, transaction *sql.Tx) error {
+	_, err := transaction.ExecContext(ctx, "SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL ROLE "+literal(r.own.role)+
+		"; SELECT set_config('search_path', "+literal(r.own.searchPath)+", true)")
+	return err
+}
+
+func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+
+// bookkeep writes to the engine's own tables in a transaction of its own.
+func (r *Runner) bookkeep(ctx context.Context, write func(*sql.Tx) error) error {
+	return history.InTransaction(ctx, r.Session, func(transaction *sql.Tx) error {
+		if err := r.withOwnSettings(ctx, transaction); err != nil {
+			return err
+		}
+		if err := write(transaction); err != nil {
+			return err
+		}
+		return r.Confirm(ctx, transaction)
+	})
+}
+
+// outside runs a statement between two lines that remember it.
+func (r *Runner) outside(ctx context.Context, position int, statement migration.Statement, record history.Statement) error {
+	again := record.Unusable != ""
+	record.Position, record.Checksum = position, checksum(statement)
+	if !again {
+		unusable, err := r.unusable(ctx)
+		if err != nil {
+			return err
+		}
+		record.Unusable = unusable
+	}
+	if err := r.bookkeep(ctx, func(transaction *sql.Tx) error {
+		return history.Begin(ctx, transaction, r.Table, r.Section, record)
+	}); err != nil {
+		return err
+	}
+	_, err := r.Session.ExecContext(r.Limit(ctx, strings.Contains(record.Reason, "CONCURRENTLY")), statement.Text)
+	var server *pgconn.PgError
+	switch {
+	case err == nil, again && record.Failure == "" && errors.As(err, &server) && isDone(server.Code):
+		return r.bookkeep(ctx, func(transaction *sql.Tx) error {
+			return history.End(ctx, transaction, r.Table, r.Section, position, "")
+		})
+	case errors.As(err, &server) && !connection.Lost(err):
+		// What the server said of the end is worth keeping, even where the run was interrupted.
+		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_ = r.bookkeep(after, func(transaction *sql.Tx) error {
+			return history.End(after, transaction, r.Table, r.Section, position, server.Code)
+		})
+	}
+	return err
+}
+
+// isDone recognises what PostgreSQL says to a statement that has come to its end before: what it makes is there, or what it
+// takes away is gone.
+func isDone(code string) bool {
+	switch code {
+	case "42P07", "42710", "42P04", "42704", "42P01", "3D000": // duplicate_table, _object, _database; undefined_object, _table, _catalog
+		return true
+	}
+	return false
+}
+
+// ended remembers a statement that ended its own transaction, so that it is not run again as it is.
+func (r *Runner) ended(ctx context.Context, position int, statement migration.Statement, err error) error {
+	record := history.Statement{Position: position, Checksum: checksum(statement), Reason: commitsByItself, Unusable: "{}"}
+	return errors.Join(err, r.bookkeep(ctx, func(transaction *sql.Tx) error {
+		return history.Begin(ctx, transaction, r.Table, r.Section, record)
+	}))
+}
+
+func checksum(statement migration.Statement) string {
+	sum := sha256.Sum256([]byte(strings.ReplaceAll(statement.Text, "\r\n", "\n")))
+	return hex.EncodeToString(sum[:])
+}
