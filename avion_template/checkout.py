@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from functools import cache
@@ -10,26 +11,9 @@ from pathlib import Path
 import yaml
 from packaging.version import InvalidVersion, Version
 
-ANSWERS = ".copier-answers.yml"
-SHORT = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
+from avion_template.address import repository
 
-# What the template owns, as patterns of .gitignore and of git's :(glob). Everything else in a service is created once,
-# or never was the template's.
-OWNED = (
-    ".goose.yml",
-    ".env.example",
-    "compose.migrations.yaml",
-    "migrations.Dockerfile",
-    "migrations.Dockerfile.dockerignore",
-    "migrations.mk",
-    "tools/migrate/**",
-    "scripts/migration-*",
-    "docs/migration-*.md",
-    ".github/workflows/*-migration.yml",
-    ".github/workflows/migrations.yml",
-    "k8s/migrations/**",
-    "monitoring/**/*-migration-*",
-)
+ANSWERS = ".copier-answers.yml"
 
 
 class RefusedError(Exception):
@@ -75,57 +59,62 @@ class Checkout:
         """The way from the top of the repository to the service, empty at the top."""
         return self.git("rev-parse", "--show-prefix").strip()
 
-    def git(self, *arguments: str | Path, **variables: str) -> str:
-        return git(*arguments, cwd=self.folder, **variables)
+    @property
+    def top(self) -> Path:
+        return Path(self.git("rev-parse", "--show-toplevel").strip())
 
-    def edited(self) -> list[str]:
-        """The owned files that are not what the last copy or update committed."""
-        last = self.git("log", "-1", "--format=%H", "--", ANSWERS).strip()
-        if not last:
+    def committed(self) -> dict[str, str]:
+        """Git's name for the content of each committed file."""
+        try:
+            entries = self.git("ls-tree", "-r", "-z", "HEAD").split("\0")[:-1]
+        except RefusedError:
+            entries = []
+        files = {path: entry.split()[2] for entry, path in (line.split("\t", 1) for line in entries)}
+        if ANSWERS not in files:
             raise RefusedError(f"{self.folder} has never committed {ANSWERS}: commit the service first.")
-        owned = (f":(glob){pattern}" for pattern in OWNED)
-        return self.git("diff", "--name-only", "--relative", "-z", last, "--", *owned).split("\0")[:-1]
+        return files
+
+    def git(self, *arguments: str | Path, **options) -> str:
+        return git(*arguments, cwd=self.folder, **options)
 
 
-def git(*arguments: str | Path, cwd: Path, **variables: str) -> str:
+def git(*arguments: str | Path, cwd: Path, feed: str | None = None, **variables: str) -> str:
     ended = subprocess.run(
         ["git", *map(str, arguments)],
         cwd=cwd,
         env={**os.environ, **variables},
+        **({"stdin": subprocess.DEVNULL} if feed is None else {"input": feed}),
         capture_output=True,
         text=True,
         check=False,
     )
     if ended.returncode:
-        reason = ended.stderr.strip().splitlines() or ["it said nothing"]
-        raise RefusedError(f"git {arguments[0]} failed in {cwd} ({reason[-1]}): solve that and run again.")
+        # A program that git calls says why before git says that it failed; what gpg says for machines is left out.
+        said = [line.strip() for line in ended.stderr.splitlines() if line.strip() and not line.startswith("[GNUPG:]")]
+        command = next(argument for argument in map(str, arguments) if not argument.startswith("-"))
+        reason = re.sub(r"://[^/\s]*@", "://", " / ".join(said)) or "it said nothing"
+        raise RefusedError(f"git {command} failed in {cwd} ({reason}): solve that and run again.")
     return ended.stdout
 
 
 @cache
-def releases(source: str) -> list[str]:
-    """The released tags of a template, oldest first, without pre-releases. Asked once for all services."""
-    short = next((short for short in SHORT if source.startswith(short)), "")
-    url = (
-        SHORT[short] + source.removeprefix(short).removesuffix(".git") + ".git"
-        if short
-        else source.removeprefix("git+")
-    )
+def releases(source: str) -> dict[str, str]:
+    """The released tags of a template and git's name for each, oldest first, without pre-releases. Asked once a run."""
     known = {}
-    for line in git("ls-remote", "--tags", "--refs", url, cwd=Path()).splitlines():
-        tag = line.partition("refs/tags/")[2]
+    for line in git("ls-remote", "--tags", "--refs", repository(source), cwd=Path()).splitlines():
+        name, _, tag = line.partition("\trefs/tags/")
         try:
             version = Version(tag)
         except InvalidVersion:
             continue
         if not version.is_prerelease:
-            known[version] = tag
+            known[version] = (tag, name)
     if not known:
         raise RefusedError(f"{source} has no released version: correct _src_path in {ANSWERS}.")
-    return [known[version] for version in sorted(known)]
+    return dict(known[version] for version in sorted(known))
 
 
 def behind(checkout: Checkout) -> int | None:
     """How many releases came after the service's, None for a version that was never released."""
-    known = releases(checkout.source)
+    known = list(releases(checkout.source))
     return len(known) - 1 - known.index(checkout.version) if checkout.version in known else None

@@ -2,12 +2,10 @@
 
 import os
 import subprocess
-import tempfile
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
-
-from avion_template.checkout import ANSWERS, OWNED, Checkout, git
+from avion_template.checkout import Checkout, git
+from avion_template.render import render
 from avion_template.workers import workers
 
 # In the order of how much a person has to look at them.
@@ -30,30 +28,16 @@ def classify(before: dict, now: dict, after: dict, conflicts: set[str]) -> dict[
     found = dict.fromkeys(conflicts, "conflict")
     for path in before.keys() | after.keys():
         old, own, new = before.get(path), now.get(path), after.get(path)
-        if old == new or own == new:
+        if new in (old, own) or (own is None and old is not None):
+            # It is as it shall be, or the service has deleted it, which Copier respects whatever the template made of it.
             found.pop(path, None)
-        elif new is None and own is not None:
+        elif new is None:
             found[path] = "deleted" if own == old else "would-lose-edits"
         elif old is None and own is None:
             found[path] = "new"
-        elif path not in found and own is not None:
+        elif path not in found:
             found[path] = "clean" if own == old else "merged"
     return dict(sorted(found.items(), key=lambda entry: (CLASSES.index(entry[1]), entry[0])))
-
-
-def render(checkout: Checkout, version: str, scratch: str) -> Path:
-    """What the template owns in such a service, as this version of it would write it."""
-    from copier import run_copy  # Only now: the place of the cache is read on import.
-
-    # Some answers have the folder's name for a default.
-    folder = Path(tempfile.mkdtemp(dir=scratch)) / checkout.name
-    options = {"defaults": True, "overwrite": True, "unsafe": False, "quiet": True}
-    run_copy(checkout.source, folder, data=checkout.given, vcs_ref=version, **options)
-    owned = GitIgnoreSpec.from_lines(f"/{pattern}" for pattern in (*OWNED, ANSWERS))
-    for path in folder.rglob("*"):
-        if path.is_file() and not owned.match_file(path.relative_to(folder).as_posix()):
-            path.unlink()
-    return folder
 
 
 class Store:

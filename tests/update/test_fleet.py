@@ -12,11 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 from copier import run_copy
-from pathspec import GitIgnoreSpec
 
-from avion_template.checkout import OWNED
 from dev.toolchain.command import environment
 from dev.toolchain.install import ROOT
 
@@ -95,18 +92,14 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
+def classes(shown: str) -> dict[str, str]:
+    """What the plan says of each file."""
+    lines = [line for line in shown.splitlines() if not line.startswith("avion-template: ")]
+    return dict(reversed(line.split()) for line in lines)
+
+
 def everything(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def test_owned_is_all_that_is_not_created_once(first):
-    created_once = yaml.safe_load((ROOT / "copier.yml").read_text())["create_once"]["default"]
-    owned = GitIgnoreSpec.from_lines(f"/{pattern}" for pattern in (*OWNED, ".copier-answers.yml"))
-    once = GitIgnoreSpec.from_lines(created_once)
-    for path in first.rglob("*"):
-        name = path.relative_to(first).as_posix()
-        if path.is_file() and not name.startswith(".git/"):
-            assert owned.match_file(name) != once.match_file(name), name
 
 
 def test_plan_tells_what_an_update_would_do_and_touches_nothing(service, fleet, git):
@@ -118,8 +111,8 @@ def test_plan_tells_what_an_update_would_do_and_touches_nothing(service, fleet, 
     before = everything(service)
     shown = fleet("plan", service, status=1)
     assert everything(service) == before
-    lines = dict(reversed(line.split()) for line in shown.splitlines())
-    assert lines == {
+    assert "git show HEAD:./FILE" in shown
+    assert classes(shown) == {
         ".copier-answers.yml": "clean",
         ".goose.yml": "merged",
         "docs/migration-new.md": "conflict",
@@ -240,7 +233,7 @@ def begin(tmp_path):
     scratch.mkdir()
 
     def begin(folders: list[Path]) -> subprocess.Popen:
-        there = set(scratch.glob("*/*/clone"))
+        there = set(scratch.glob("*/*/service"))
         process = subprocess.Popen(
             [sys.executable, "-m", "avion_template", "update", "--workers", "2", *folders],
             cwd=ROOT,
@@ -249,7 +242,7 @@ def begin(tmp_path):
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        while not set(scratch.glob("*/*/clone")) - there and process.poll() is None:
+        while not set(scratch.glob("*/*/service")) - there and process.poll() is None:
             time.sleep(0.01)
         return process
 
