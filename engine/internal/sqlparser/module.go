@@ -150,4 +150,3 @@ func (m *module) text(address uint32) ([]byte, error) {
 	}
 	return text, nil
 }
-

@@ -3,6 +3,7 @@
 package sqlparser
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -181,6 +182,16 @@ func Body(statement Statement) (embedded []Embedded, complete bool, err error) {
 	}
 	walk(functions)
 	return embedded, complete, nil
+}
+
+// HandlesErrors tells that the PL/pgSQL of a statement has an EXCEPTION block, which rolls back, and so lets go of locks.
+func HandlesErrors(statement Statement) bool {
+	parser, err := loaded()
+	if err != nil {
+		return false
+	}
+	answer, err := parser.parse(statement.Text, bodies)
+	return err == nil && bytes.Contains(answer, []byte(`"PLpgSQL_exception_block"`))
 }
 
 // constantText is the value of an expression that is one string.
