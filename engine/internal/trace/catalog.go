@@ -56,7 +56,7 @@ SELECT relation, mode, database = 0 FROM pg_locks
 WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted
   AND database IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))`
 
-const rowsQuery = `SELECT relid, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_xact_user_tables`
+const rowsQuery = `SELECT relid, n_tup_ins, n_tup_upd, n_tup_del, coalesce(seq_scan, 0) + coalesce(idx_scan, 0) FROM pg_stat_xact_user_tables`
 
 type object struct {
 	Kind    string
@@ -75,6 +75,7 @@ type objectKey struct {
 type counts struct {
 	Relation                   uint32
 	Inserted, Updated, Deleted int64
+	Scans                      int64
 }
 
 type lockRow struct {

@@ -314,6 +314,9 @@ func (o *observer) tell(found *Statement, before state, line int, started time.T
 		if change.Inserted+change.Updated+change.Deleted > 0 {
 			found.Rows = append(found.Rows, change)
 		}
+		if old && count.Scans > was.Scans {
+			found.Scanned = append(found.Scanned, change.Relation)
+		}
 	}
 	found.Created, found.Dropped = created(before, after), dropped(o.first, before, after)
 }
@@ -328,7 +331,7 @@ type hold struct {
 func (o *observer) lock(found *Statement, oid uint32, mode locks.Mode, line int, started time.Time) {
 	o.letGo(oid, line) // a stronger one takes its place
 	o.held[oid] = hold{found, len(found.Locks), started}
-	found.Locks = append(found.Locks, Lock{Relation: Relation{oid, o.name(oid)}, Table: o.first.table(oid), Mode: mode, Since: line})
+	found.Locks = append(found.Locks, Lock{Relation: Relation{oid, o.name(oid)}, Kind: o.first.relations[oid].Kind, Table: o.first.table(oid), Mode: mode, Since: line})
 }
 
 // letGo notes until when a lock was held.

@@ -156,7 +156,7 @@ func (o *observer) outside(ctx context.Context, unit Unit, known form, found *St
 	}
 	locksBefore := found.Locks
 	o.tell(found, o.first, unit.Line, time.Now())
-	found.Locks, found.Rows = locksBefore, nil
+	found.Locks, found.Rows, found.Scanned = locksBefore, nil, nil
 }
 
 const resolveQuery = `SELECT to_regclass($1)::oid`
@@ -203,7 +203,7 @@ func (o *observer) fromTable(ctx context.Context, unit Unit, known form, found *
 				return
 			}
 		}
-		found.Locks = append(found.Locks, Lock{Relation: Relation{oid, o.name(oid)}, Table: o.first.table(oid), Mode: mode, Since: unit.Line, Until: unit.Line})
+		found.Locks = append(found.Locks, Lock{Relation: Relation{oid, o.name(oid)}, Kind: o.first.relations[oid].Kind, Table: o.first.table(oid), Mode: mode, Since: unit.Line, Until: unit.Line})
 	}
 	for _, oid := range order(tables, o.first) {
 		add(oid, known.own)

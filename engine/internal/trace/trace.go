@@ -28,6 +28,8 @@ type Relation struct {
 // Lock is a lock on a relation that was there before the file began.
 type Lock struct {
 	Relation
+	// Kind is that of the relation, as in pg_class.relkind.
+	Kind string
 	// Table is the relation that the application knows: the table of an index, of a sequence or of a partition.
 	Table Relation
 	Mode  locks.Mode
@@ -76,6 +78,8 @@ type Statement struct {
 	// Validated are the foreign keys whose rows were looked up.
 	Validated []string
 	Rows      []Rows
+	// Scanned are the tables that were there before and that the statement read, as far as it had rows to look for.
+	Scanned []Relation
 	// Created did not exist before the statement, Dropped existed before the file and is gone or has another name now.
 	Created, Dropped []Object
 	// Invalid are the indexes that cannot be used.

@@ -72,3 +72,30 @@ func (u Unit) refused() string {
 	}
 	return ""
 }
+
+// OutsideOnly tells that PostgreSQL refuses a statement inside a transaction, whatever it is about.
+func OutsideOnly(unit Unit) bool {
+	if unit.Parsed == nil {
+		return false
+	}
+	switch unit.kind() {
+	case "CreatedbStmt", "DropdbStmt", "CreateTableSpaceStmt", "DropTableSpaceStmt", "AlterSystemStmt", "CheckPointStmt":
+		return unit.kind() != "CheckPointStmt"
+	case "AlterDatabaseStmt":
+		for _, each := range unit.Parsed.Node.List("options") {
+			if each.Child("DefElem").Text("defname") == "tablespace" {
+				return true
+			}
+		}
+		return false
+	case "DropSubscriptionStmt", "CreateSubscriptionStmt":
+		return true
+	case "AlterSubscriptionStmt":
+		kind := unit.Parsed.Node.Text("kind")
+		return kind == "ALTER_SUBSCRIPTION_REFRESH" || strings.HasSuffix(kind, "_PUBLICATION")
+	case "DiscardStmt":
+		return unit.Parsed.Node.Text("target") == "DISCARD_ALL"
+	}
+	_, outside := outsideForm(unit)
+	return outside
+}
