@@ -10,12 +10,19 @@ import (
 	"avion.internal/migrate/internal/trace"
 )
 
+// Review is what there is against a migration, and what is known of its statements.
+type Review struct {
+	Findings []Finding
+	Units    []trace.Unit
+	Verdict  rules.Verdict
+}
+
 // Judge joins what squawk reported of a migration with what the engine has against it, and takes out what is wrong or
 // excused. Traced is what was measured, nil where nothing was.
-func Judge(source migration.Source, reported []Finding, traced []trace.Statement) ([]Finding, error) {
+func Judge(source migration.Source, reported []Finding, traced []trace.Statement) (Review, error) {
 	units, err := trace.Units(source.Statements)
 	if err != nil {
-		return nil, err
+		return Review{}, err
 	}
 	verdict := rules.Check(rules.File{NoTransaction: source.NoTransaction, Units: units, Traced: traced})
 	comments := ignoresIn(source.Up)
@@ -38,7 +45,7 @@ func Judge(source migration.Source, reported []Finding, traced []trace.Statement
 		findings = append(findings, Finding{File: source.Path, Line: own.Line, Column: 1, Level: own.Level, Rule: own.Rule, Message: own.Message, Help: own.Help})
 	}
 	slices.SortStableFunc(findings, func(a, b Finding) int { return cmp.Compare(a.Line, b.Line) })
-	return findings, nil
+	return Review{findings, units, verdict}, nil
 }
 
 // around are the first and the last line of the statement on a line.

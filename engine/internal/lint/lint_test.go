@@ -31,11 +31,11 @@ func source(t *testing.T, content string) migration.Source {
 
 func judged(t *testing.T, read migration.Source, reported []Finding) []Finding {
 	t.Helper()
-	findings, err := Judge(read, reported, nil)
+	review, err := Judge(read, reported, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return findings
+	return review.Findings
 }
 
 func TestSquawkCountsFromNought(t *testing.T) {

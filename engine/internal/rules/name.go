@@ -58,3 +58,12 @@ func storedName(written string) name {
 	}
 	return partsName(append(parts, part.String()))
 }
+
+// BareName is a relation's name as the catalog has it, without its schema.
+func BareName(written string) string {
+	stored := string(storedName(written))
+	return stored[strings.LastIndexByte(stored, '.')+1:]
+}
+
+// SameName tells that two names are written for one relation, be it with the schema public or without.
+func SameName(a, b string) bool { return storedName(a) == storedName(b) }

@@ -49,6 +49,10 @@ type step struct {
 	// concernsOwn tells that the statement is about what the file has created; plainTable that its table has no partitions,
 	// which report nothing while they are not there.
 	concernsOwn, plainTable bool
+	// fresh are the relations of the file when the statement runs; held the locks of others' tables that the transaction has
+	// after it, heldBefore before it.
+	fresh            map[name]bool
+	held, heldBefore map[name]locks.Mode
 }
 
 // reader goes through the statements of a migration from top to bottom.
@@ -67,6 +71,7 @@ type reader struct {
 	changedAt int
 	// values are those that the transaction has added to enums.
 	values []string
+	modes  map[name]locks.Mode
 	// seen tells that the rule at work judges by what was measured.
 	seen bool
 }
@@ -82,6 +87,9 @@ func Check(file File) Verdict {
 		each := &steps[position]
 		each.expected = expect(each.parsed)
 		each.concernsOwn, each.plainTable = r.concernsOwn(each), plainTable(each)
+		each.fresh = maps.Clone(r.created)
+		maps.Copy(each.fresh, r.maybe)
+		r.keep(each)
 		r.read(each)
 	}
 	slices.SortStableFunc(r.findings, func(a, b Finding) int { return a.Line - b.Line })
@@ -213,6 +221,27 @@ func (r *reader) own(relation name) bool { return r.created[relation] }
 
 // fresh also counts what IF NOT EXISTS most probably created.
 func (r *reader) fresh(relation name) bool { return r.created[relation] || r.maybe[relation] }
+
+// keep remembers which locks a measured transaction has.
+func (r *reader) keep(each *step) {
+	each.heldBefore = r.modes
+	if each.measured != nil {
+		modes := maps.Clone(r.modes)
+		if r.file.NoTransaction || modes == nil {
+			modes = map[name]locks.Mode{}
+		}
+		for _, lock := range each.measured.Locks {
+			if lock.OID == lock.Table.OID || lock.Kind == "r" || lock.Kind == "p" {
+				modes[storedName(lock.Name)] = lock.Mode
+			}
+		}
+		r.modes = modes
+	}
+	each.held = r.modes
+	if r.file.NoTransaction {
+		each.heldBefore = nil
+	}
+}
 
 // concernsOwn tells that a statement is about what the file has created and nothing else.
 func (r *reader) concernsOwn(each *step) bool {
