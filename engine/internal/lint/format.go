@@ -2,10 +2,10 @@ package lint
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"avion.internal/migrate/internal/annotation"
+	"avion.internal/migrate/internal/rules"
 )
 
 // Text is a finding for people and editors.
@@ -33,7 +33,7 @@ func (f Finding) advice() string {
 		words += " Help: " + f.Help
 	}
 	words = strings.Join(strings.Fields(words), " ")
-	if slices.Contains(ownRules, f.Rule) {
+	if rules.Known(f.Rule) {
 		return words
 	}
 	return words + " (https://squawkhq.com/docs/" + f.Rule + ")"

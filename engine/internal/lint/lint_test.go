@@ -9,6 +9,7 @@ import (
 
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/rules"
 )
 
 func source(t *testing.T, content string) migration.Source {
@@ -26,6 +27,15 @@ func source(t *testing.T, content string) migration.Source {
 		t.Fatal(err)
 	}
 	return read
+}
+
+func judged(t *testing.T, read migration.Source, reported []Finding) []Finding {
+	t.Helper()
+	review, err := Judge(read, reported, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return review.Findings
 }
 
 func TestSquawkCountsFromNought(t *testing.T) {
@@ -61,8 +71,8 @@ func TestTheEngineKnowsWhatGooseRunsInATransaction(t *testing.T) {
 		"REFRESH MATERIALIZED VIEW CONCURRENTLY v;": false,
 	} {
 		for header, counts := range map[string]bool{"": true, "-- +goose NO TRANSACTION\n": false} {
-			findings := judge(source(t, header+"-- +goose Up\n"+statement+"\n-- +goose Down\nVACUUM;\n"), nil)
-			ours := slices.ContainsFunc(findings, func(f Finding) bool { return f.Rule == OutsideTransaction })
+			findings := judged(t, source(t, header+"-- +goose Up\n"+statement+"\n-- +goose Down\nVACUUM;\n"), nil)
+			ours := slices.ContainsFunc(findings, func(f Finding) bool { return f.Rule == rules.OutsideTransaction.Name })
 			if ours != (refused && counts) {
 				t.Errorf("%s%s: %v", header, statement, findings)
 			}
@@ -80,7 +90,7 @@ func TestADropBeforeACreateIsSafeToRunAgain(t *testing.T) {
 		if drop == "drop index concurrently\nif exists I ;" {
 			line, safe = 6, true
 		}
-		findings := judge(read, []Finding{{Line: line, Rule: "prefer-robust-stmts"}})
+		findings := judged(t, read, []Finding{{Line: line, Rule: "prefer-robust-stmts"}})
 		if (len(findings) == 0) != safe {
 			t.Errorf("%s: %v", drop, findings)
 		}
@@ -89,7 +99,7 @@ func TestADropBeforeACreateIsSafeToRunAgain(t *testing.T) {
 
 func TestWhatCanBeRunAgainNeedsNoIfExists(t *testing.T) {
 	read := source(t, "-- +goose NO TRANSACTION\n-- +goose Up\nALTER TABLE a\n  ALTER b SET DEFAULT 1;\nALTER TABLE a DROP CONSTRAINT k;\n")
-	findings := judge(read, []Finding{{Line: 4, Rule: "prefer-robust-stmts"}, {Line: 5, Rule: "prefer-robust-stmts"}, {Line: 4, Rule: "other"}})
+	findings := judged(t, read, []Finding{{Line: 4, Rule: "prefer-robust-stmts"}, {Line: 5, Rule: "prefer-robust-stmts"}, {Line: 4, Rule: "other"}})
 	if len(findings) != 2 || findings[0].Rule != "other" || findings[1].Line != 5 {
 		t.Error(findings)
 	}
@@ -97,7 +107,7 @@ func TestWhatCanBeRunAgainNeedsNoIfExists(t *testing.T) {
 
 func TestABlockIsReportedAtTheLineOfItsStatement(t *testing.T) {
 	read := source(t, "-- +goose Up\n-- +goose StatementBegin\n-- why\nSELECT 1;\n\nVACUUM a;\n-- +goose StatementEnd\n")
-	findings := judge(read, nil)
+	findings := judged(t, read, nil)
 	if len(findings) != 1 || findings[0].Line != 6 {
 		t.Error(findings)
 	}
@@ -106,29 +116,29 @@ func TestABlockIsReportedAtTheLineOfItsStatement(t *testing.T) {
 func TestTheEngineReadsWhatSquawkLetsPass(t *testing.T) {
 	const alone = "SELECT 1;\n"
 	for _, c := range []struct{ before, statement, want string }{
-		{alone, "CLUSTER;", tableRewrite}, {alone, "CLUSTER a USING i;", tableRewrite}, {alone, "cluster (verbose) a;", tableRewrite},
-		{alone, "REFRESH MATERIALIZED VIEW s.v;", concurrentRefresh}, {alone, "refresh materialized view v WITH NO DATA;", concurrentRefresh},
+		{alone, "CLUSTER a USING i;", rules.TableRewrite.Name}, {alone, "cluster (verbose) a;", rules.TableRewrite.Name},
+		{alone, "REFRESH MATERIALIZED VIEW s.v;", rules.ConcurrentRefresh.Name}, {alone, "refresh materialized view v WITH NO DATA;", rules.ConcurrentRefresh.Name},
 		{alone, "REFRESH MATERIALIZED VIEW CONCURRENTLY v;", ""},
-		{"CREATE MATERIALIZED VIEW s.v AS SELECT 1 WITH NO DATA;\n", "REFRESH MATERIALIZED VIEW v;", ""},
-		{alone, "UPDATE a SET b = 1;", requireWhere}, {alone, "UPDATE a SET b = (SELECT c FROM d WHERE d.id = a.id);", requireWhere},
-		{alone, "DELETE FROM ONLY a;", requireWhere}, {alone, "UPDATE a SET b = 1 WHERE c;", ""}, {alone, "DELETE FROM a USING d WHERE a.id = d.id;", ""},
+		{"CREATE MATERIALIZED VIEW s.v AS SELECT 1 WITH NO DATA;\n", "REFRESH MATERIALIZED VIEW s.v;", ""}, {"CREATE TABLE archive.a (b int);\n", "UPDATE public.a SET b = 1;", rules.RequireWhere.Name},
+		{alone, "UPDATE a SET b = 1;", rules.RequireWhere.Name}, {alone, "UPDATE a SET b = (SELECT c FROM d WHERE d.id = a.id);", rules.RequireWhere.Name},
+		{alone, "DELETE FROM ONLY a;", rules.RequireWhere.Name}, {alone, "UPDATE a SET b = 1 WHERE c;", ""}, {alone, "DELETE FROM a USING d WHERE a.id = d.id;", ""},
 		{alone, "SELECT 'UPDATE a SET b';", ""}, {"CREATE TABLE a (b int);\n", "UPDATE a SET b = 1;", ""},
 		{alone, "INSERT INTO a VALUES (1) ON CONFLICT (b) DO UPDATE SET b = 1;", ""},
-		{"ALTER TABLE a ADD b int;\n", "ALTER TABLE c ADD b int;", oneTable}, {"ALTER TABLE a ADD b int;\n", "ALTER TABLE public.a ADD c int;", ""},
+		{"ALTER TABLE a ADD b int;\n", "ALTER TABLE c ADD b int;", rules.OneTable.Name}, {"ALTER TABLE a ADD b int;\n", "ALTER TABLE public.a ADD c int;", ""},
 		{"CREATE TABLE a ();\n", "ALTER TABLE c ADD b int;", ""}, {"ALTER TABLE a VALIDATE CONSTRAINT k;\n", "ALTER TABLE c ADD b int;", ""},
-		{"ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES c NOT VALID;\n", "ALTER TABLE d ADD FOREIGN KEY (b) REFERENCES c NOT VALID;", oneTable},
-		{"CREATE TABLE d (b int); ALTER TABLE a ADD b int;\n", "ALTER TABLE d ADD FOREIGN KEY (b) REFERENCES c;", ""},
-		{"ALTER TABLE a ADD b int;\n", "UPDATE c SET b = 1 WHERE d;", dataApart}, {"ALTER TABLE a ADD b int;\n", "INSERT INTO c (b) SELECT b FROM a;", dataApart},
-		{"ALTER TABLE a ADD b int;\n", "INSERT INTO c VALUES ((SELECT 1));", ""}, {"UPDATE a SET b = 1 WHERE c;\n", "ALTER TABLE a ADD d int;", dataApart},
-		{"ALTER TYPE m ADD VALUE 'x';\n", "INSERT INTO a VALUES ('x');", valueApart}, {"ALTER TYPE m ADD VALUE IF NOT EXISTS 'x';\n", "INSERT INTO a VALUES ('y');", ""},
+		{"ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES c NOT VALID;\n", "ALTER TABLE d ADD FOREIGN KEY (b) REFERENCES c NOT VALID;", rules.OneTable.Name},
+		{"CREATE TABLE d (b int); ALTER TABLE a ADD b int;\n", "ALTER TABLE d ADD FOREIGN KEY (b) REFERENCES c;", rules.OneTable.Name},
+		{"ALTER TABLE a ADD b int;\n", "UPDATE c SET b = 1 WHERE d;", rules.DataApart.Name}, {"ALTER TABLE a ADD b int;\n", "INSERT INTO c (b) SELECT b FROM a;", rules.DataApart.Name},
+		{"ALTER TABLE a ADD b int;\n", "INSERT INTO c VALUES ((SELECT 1));", ""}, {"UPDATE a SET b = 1 WHERE c;\n", "ALTER TABLE a ADD d int;", rules.DataApart.Name},
+		{"ALTER TYPE m ADD VALUE 'x';\n", "INSERT INTO a VALUES ('x');", rules.ValueApart.Name}, {"ALTER TYPE m ADD VALUE IF NOT EXISTS 'x';\n", "INSERT INTO a VALUES ('y');", ""},
 		{"ALTER TYPE m ADD VALUE 'x';\n", "ALTER TYPE m ADD VALUE 'y' AFTER 'x';", ""},
-		{"CREATE TYPE s.m AS ENUM ('w'); ALTER TYPE s.m ADD VALUE 'x';\n", "INSERT INTO a VALUES ('x');", ""},
-		{alone, "CREATE TABLE a (id bigint, b money);", moneyField}, {alone, "ALTER TABLE a ADD COLUMN IF NOT EXISTS b money;", moneyField},
-		{alone, "ALTER TABLE a ALTER b SET DATA TYPE money;", moneyField}, {alone, "CREATE TEMP TABLE a (b json);", preferJSONB},
+		{"-- squawk-ignore prefer-lookup-table\nCREATE TYPE s.m AS ENUM ('w'); ALTER TYPE s.m ADD VALUE 'x';\n", "INSERT INTO a VALUES ('x');", ""},
+		{alone, "CREATE TABLE a (id bigint, b money);", rules.MoneyField.Name}, {alone, "ALTER TABLE a ADD COLUMN IF NOT EXISTS b money;", rules.MoneyField.Name},
+		{alone, "ALTER TABLE a ALTER b SET DATA TYPE money;", rules.MoneyField.Name}, {alone, "CREATE TEMP TABLE a (b json);", rules.PreferJSONB.Name},
 		{alone, "ALTER TABLE a ADD COLUMN money text, ADD json jsonb;", ""}, {alone, "CREATE TABLE a (json text, money numeric);", ""},
 	} {
-		findings := judge(source(t, "-- +goose Up\n"+c.before+"\n-- why\n"+c.statement+"\n-- +goose Down\nUPDATE a SET b = 1;\n"), nil)
-		if c.want == "" && len(findings) > 0 || c.want != "" && (len(findings) != 1 || findings[0].Line != 5 || findings[0].Rule != c.want) {
+		findings := judged(t, source(t, "-- +goose Up\n"+c.before+"\n-- why\n"+c.statement+"\n-- +goose Down\nUPDATE a SET b = 1;\n"), nil)
+		if c.want == "" && len(findings) > 0 || c.want != "" && (len(findings) != 1 || findings[0].Line != 4+strings.Count(c.before, "\n") || findings[0].Rule != c.want) {
 			t.Errorf("%s%s: %v", c.before, c.statement, findings)
 		}
 	}
@@ -137,7 +147,7 @@ func TestTheEngineReadsWhatSquawkLetsPass(t *testing.T) {
 func TestWhatOneTransactionHoldsTogetherDoesNotMatterWithoutOne(t *testing.T) {
 	read := source(t, "-- +goose NO TRANSACTION\n-- +goose Up\nALTER TABLE a ADD b int;\nALTER TABLE c ADD b int;\nUPDATE a SET b = 1 WHERE c;\n"+
 		"ALTER TYPE m ADD VALUE 'x';\nINSERT INTO a VALUES ('x');\n")
-	if findings := judge(read, nil); len(findings) > 0 {
+	if findings := judged(t, read, nil); len(findings) > 0 {
 		t.Error(findings)
 	}
 }
@@ -148,19 +158,19 @@ func TestAFileExcusesARuleOfTheEngineAsOneOfSquawk(t *testing.T) {
 		"SELECT 1; -- why\n-- squawk-ignore-file require-where\nSELECT 2;\n": true,
 		"-- squawk-ignore ban-drop-table\n":                                  false, "-- squawk-ignore require-where\nSELECT 1;\n": false, "-- squawk-ignore require-where\n\n": false,
 	} {
-		findings := judge(source(t, "-- +goose Up\n"+comment+"UPDATE a SET b = 1;\n"), nil)
+		findings := judged(t, source(t, "-- +goose Up\n"+comment+"UPDATE a SET b = 1;\n"), nil)
 		if (len(findings) == 0) != excused {
 			t.Errorf("%q: %v", comment, findings)
 		}
 	}
 	unknown := []Finding{{Rule: "unused-ignore", Message: "unknown name require-where"}, {Rule: "unused-ignore", Message: "unknown name require-were"}}
-	if findings := judge(source(t, "-- +goose Up\nSELECT 1;\n"), unknown); len(findings) != 1 || findings[0] != unknown[1] {
+	if findings := judged(t, source(t, "-- +goose Up\nSELECT 1;\n"), unknown); len(findings) != 1 || findings[0] != unknown[1] {
 		t.Error(findings)
 	}
 }
 
 func TestOnlySquawksRulesAreExplainedBySquawk(t *testing.T) {
-	for rule, explained := range map[string]bool{requireWhere: false, OutsideTransaction: false, "ban-drop-table": true} {
+	for rule, explained := range map[string]bool{rules.RequireWhere.Name: false, rules.OutsideTransaction.Name: false, "ban-drop-table": true} {
 		if strings.Contains(Text(Finding{Rule: rule}), "squawkhq") != explained {
 			t.Error(rule)
 		}

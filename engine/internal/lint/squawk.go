@@ -12,6 +12,7 @@ import (
 
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/trace"
 )
 
 // Squawk is the linter's program.
@@ -47,17 +48,17 @@ func FindSquawk(named string) (Squawk, error) {
 }
 
 // Lint reads a migration's Up section the way goose runs it: in a transaction, unless the file says otherwise. The
-// service's own .squawk.toml counts.
-func (s Squawk) Lint(ctx context.Context, source migration.Source) ([]Finding, error) {
+// service's own .squawk.toml counts. Traced is what was measured of the migration, nil where nothing was.
+func (s Squawk) Lint(ctx context.Context, source migration.Source, traced []trace.Statement) (Review, error) {
 	transaction := "--assume-in-transaction"
 	if source.NoTransaction {
 		transaction = "--no-assume-in-transaction"
 	}
 	findings, err := s.run(ctx, &source.Up, "--stdin-filepath="+source.Path, transaction)
 	if err != nil {
-		return nil, failure.Refused("squawk failed on %s (%s): remove tools/migrate/bin/squawk and run make migrate-lint, which brings it again", source.Path, err)
+		return Review{}, failure.Refused("squawk failed on %s (%s): remove tools/migrate/bin/squawk and run make migrate-lint, which brings it again", source.Path, err)
 	}
-	return judge(source, findings), nil
+	return Judge(source, findings, traced)
 }
 
 func parse(output []byte) ([]Finding, error) {

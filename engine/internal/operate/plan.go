@@ -4,110 +4,332 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
+	"unicode"
 
 	"avion.internal/migrate/internal/locks"
 	"avion.internal/migrate/internal/migration"
 )
 
-type planDocument struct {
-	Database    string          `json:"database"`
-	Environment string          `json:"environment"`
-	Version     int64           `json:"version"`
-	Migrations  []planMigration `json:"migrations"`
+// Plan is what Up would run now. The developers' program adds what it measures.
+type Plan struct {
+	Database    string             `json:"database"`
+	Environment string             `json:"environment"`
+	Version     int64              `json:"version"`
+	Migrations  []PlannedMigration `json:"migrations"`
+	// InTheWay are the sessions of the database whose transactions a migration may have to wait for.
+	InTheWay []OpenTransaction `json:"in_the_way,omitempty"`
+	// Unmeasured is why nothing was measured, empty if it was.
+	Unmeasured string `json:"unmeasured,omitempty"`
 }
 
-type planMigration struct {
-	Version     int64           `json:"version"`
-	File        string          `json:"file"`
-	Transaction bool            `json:"transaction"`
-	Statements  []planStatement `json:"statements"`
+// PlannedMigration is a file.
+type PlannedMigration struct {
+	Version     int64              `json:"version"`
+	File        string             `json:"file"`
+	Transaction bool               `json:"transaction"`
+	Statements  []PlannedStatement `json:"statements"`
+	// Findings are the objections to the file.
+	Findings []PlannedFinding `json:"findings,omitempty"`
 }
 
-type planStatement struct {
-	Line  int        `json:"line"`
-	SQL   string     `json:"sql"`
-	Locks []planLock `json:"locks"`
+// PlannedStatement is what goose sends at once.
+type PlannedStatement struct {
+	Line int    `json:"line"`
+	SQL  string `json:"sql"`
+	// Locks are on relations that are there already; those that several statements need stand with each.
+	Locks []PlannedLock `json:"locks"`
 	// Unknown is why there may be more locks.
 	Unknown string `json:"unknown,omitempty"`
+	// Relations are those of the database whose names the text holds.
+	Relations []Size `json:"relations,omitempty"`
+	// Parts are the statements of a block that holds several.
+	Parts []PlannedStatement `json:"parts,omitempty"`
+	Facts
 }
 
-type planLock struct {
+// Facts are what was measured of a statement on a throw-away database.
+type Facts struct {
+	Measured  bool            `json:"measured,omitempty"`
+	Rewrites  []string        `json:"rewrites,omitempty"`
+	Verifies  []string        `json:"verifies,omitempty"`
+	Builds    []PlannedIndex  `json:"builds,omitempty"`
+	Validates []string        `json:"validates,omitempty"`
+	Rows      []PlannedRows   `json:"rows,omitempty"`
+	Created   []PlannedObject `json:"created,omitempty"`
+	Dropped   []PlannedObject `json:"dropped,omitempty"`
+	Invalid   []string        `json:"invalid,omitempty"`
+}
+
+// PlannedIndex is an index that is built, with its table.
+type PlannedIndex struct {
+	Index string `json:"index"`
+	Table string `json:"table"`
+}
+
+// PlannedRows counts the rows that a statement changed on the throw-away database.
+type PlannedRows struct {
+	Relation string `json:"relation"`
+	Inserted int64  `json:"inserted"`
+	Updated  int64  `json:"updated"`
+	Deleted  int64  `json:"deleted"`
+}
+
+// PlannedObject is an object of the catalog; Renamed is its new name if it keeps existing.
+type PlannedObject struct {
+	Kind    string `json:"kind"`
+	Name    string `json:"name"`
+	Renamed string `json:"renamed,omitempty"`
+}
+
+// PlannedFinding is an objection to a statement.
+type PlannedFinding struct {
+	Line    int    `json:"line"`
+	Level   string `json:"level"`
+	Rule    string `json:"rule"`
+	Message string `json:"message"`
+	Help    string `json:"help,omitempty"`
+}
+
+// PlannedLock is a lock, whom it keeps waiting and, where it is held further, until the end of the statement on which line.
+type PlannedLock struct {
 	locks.Lock
 	Blocks string `json:"blocks"`
+	Until  int    `json:"until_line,omitempty"`
+	Size   *Size  `json:"size,omitempty"`
 }
 
-// Plan prints the SQL that Up would run now, with the locks that it would take.
+// Size is how large a relation of the database is; the server estimates the rows.
+type Size struct {
+	Relation string `json:"relation"`
+	Bytes    int64  `json:"bytes"`
+	Rows     int64  `json:"rows"`
+}
+
+// OpenTransaction is a session that holds what it has locked until it ends its transaction.
+type OpenTransaction struct {
+	PID         int    `json:"pid"`
+	Application string `json:"application,omitempty"`
+	State       string `json:"state"`
+	Seconds     int64  `json:"seconds"`
+}
+
+// notRead is why this program names no lock.
+const notRead = "this program does not read SQL: migrate-dev plan measures the locks on a throw-away database"
+
+// Plan prints the SQL that Up would run now, with the sizes of the relations that it names and who is in the way.
 func (e *Engine) Plan(ctx context.Context, asJSON bool) error {
-	session, current, err := e.openAndRead(ctx)
+	session, _, _, plan, err := e.PreparePlan(ctx)
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	steps, err := current.pending(math.MaxInt64)
-	if err != nil {
-		return err
-	}
-	document := planDocument{
-		Database: session.Target.Database, Environment: string(session.Target.Environment),
-		Version: current.History.Current(), Migrations: []planMigration{},
-	}
-	for _, step := range steps {
-		planned, err := plan(current.Directory, step)
-		if err != nil {
-			return err
+	for _, step := range plan.Migrations {
+		for position := range step.Statements {
+			statement := &step.Statements[position]
+			statement.Unknown = notRead
+			if statement.Relations, err = session.Sizes(ctx, words(statement.SQL)); err != nil {
+				return err
+			}
 		}
-		document.Migrations = append(document.Migrations, planned)
 	}
+	return e.ShowPlan(plan, asJSON)
+}
+
+// PreparePlan reads what Up would run now. The caller closes the session.
+func (e *Engine) PreparePlan(ctx context.Context) (*Session, Stream, []migration.Migration, Plan, error) {
+	session, current, err := e.openAndRead(ctx)
+	if err != nil {
+		return nil, Stream{}, nil, Plan{}, err
+	}
+	plan := Plan{
+		Database: session.Target.Database, Environment: string(session.Target.Environment),
+		Version: current.History.Current(), Migrations: []PlannedMigration{},
+	}
+	steps, err := current.pending(math.MaxInt64)
+	for position := 0; err == nil && position < len(steps); position++ {
+		var script migration.Script
+		if script, err = current.Directory.Script(steps[position]); err == nil {
+			planned := PlannedMigration{Version: steps[position].Version, File: steps[position].File, Transaction: !script.NoTransaction, Statements: []PlannedStatement{}}
+			for _, statement := range script.Up {
+				planned.Statements = append(planned.Statements, PlannedStatement{Line: statement.Line, SQL: statement.Text, Locks: []PlannedLock{}})
+			}
+			plan.Migrations = append(plan.Migrations, planned)
+		}
+	}
+	if err == nil && len(steps) > 0 {
+		plan.InTheWay, err = session.openTransactions(ctx)
+	}
+	if err != nil {
+		session.Close()
+		return nil, Stream{}, nil, Plan{}, err
+	}
+	return session, current, steps, plan, nil
+}
+
+// ShowPlan prints a plan for people or for machines.
+func (e *Engine) ShowPlan(plan Plan, asJSON bool) error {
+	var err error
 	if asJSON {
-		err = e.PrintJSON(document)
+		err = e.PrintJSON(plan)
 	} else {
-		e.printPlan(document)
+		e.printPlan(plan)
 	}
-	e.Report.Say("%s (%s) is at %s: make migrate-up would apply %s", document.Database, document.Environment,
-		migration.FormatVersion(document.Version), migration.Count(len(steps)))
+	if plan.Unmeasured != "" && len(plan.Migrations) > 0 {
+		e.Report.Say("the locks were not measured: %s", plan.Unmeasured)
+	}
+	e.Report.Say("%s (%s) is at %s: make migrate-up would apply %s", plan.Database, plan.Environment,
+		migration.FormatVersion(plan.Version), migration.Count(len(plan.Migrations)))
 	return err
 }
 
-func plan(directory migration.Directory, step migration.Migration) (planMigration, error) {
-	script, err := directory.Script(step)
-	if err != nil {
-		return planMigration{}, err
+// printPlan writes what psql would understand: everything but the SQL is a comment.
+func (e *Engine) printPlan(plan Plan) {
+	say := func(format string, values ...any) {
+		fmt.Fprintf(e.Terminal.Out, "-- "+format+"\n", values...)
 	}
-	planned := planMigration{Version: step.Version, File: step.File, Transaction: !script.NoTransaction, Statements: []planStatement{}}
-	created := map[string]bool{}
-	for _, statement := range script.Up {
-		found := planStatement{Line: statement.Line, SQL: statement.Text, Locks: []planLock{}}
-		for _, text := range statement.Parts() {
-			expectation := locks.Expect(text, created)
-			for _, lock := range expectation.Locks {
-				found.Locks = append(found.Locks, planLock{lock, lock.Mode.Blocks()})
-			}
-			if expectation.Unknown != "" {
-				found.Unknown = expectation.Unknown
-			}
-		}
-		planned.Statements = append(planned.Statements, found)
+	for _, each := range plan.InTheWay {
+		say("in the way: session %d (%s), in a transaction for %d s, %s", each.PID, each.Application, each.Seconds, each.State)
 	}
-	return planned, nil
-}
-
-// printPlan writes what psql would understand: the locks are comments.
-func (e *Engine) printPlan(document planDocument) {
-	for _, step := range document.Migrations {
-		title := "-- " + step.File
+	for _, step := range plan.Migrations {
+		title := step.File
 		if !step.Transaction {
 			title += " (NO TRANSACTION)"
 		}
-		fmt.Fprintln(e.Terminal.Out, title)
+		say("%s", title)
 		for _, statement := range step.Statements {
-			for _, lock := range statement.Locks {
-				fmt.Fprintf(e.Terminal.Out, "-- lock: %s, which blocks %s\n", lock.Lock, lock.Blocks)
+			for _, finding := range step.Findings {
+				if finding.Line >= statement.Line && finding.Line <= statement.Line+strings.Count(statement.SQL, "\n") {
+					say("%s: line %d: %s: %s %s", finding.Level, finding.Line, finding.Rule, finding.Message, finding.Help)
+				}
 			}
-			if statement.Unknown != "" {
-				fmt.Fprintf(e.Terminal.Out, "-- lock: not all are known: %s\n", statement.Unknown)
-			}
+			statement.comment(say)
 			fmt.Fprintln(e.Terminal.Out, statement.SQL)
 		}
 		fmt.Fprintln(e.Terminal.Out)
 	}
+}
+
+func (s PlannedStatement) comment(say func(string, ...any)) {
+	for _, lock := range s.Locks {
+		size := ""
+		if lock.Size != nil {
+			size = ", " + lock.Size.String()
+		}
+		until := ""
+		if lock.Until > s.Line+strings.Count(s.SQL, "\n") {
+			until = fmt.Sprintf(", until line %d is done", lock.Until)
+		}
+		say("lock: %s, which blocks %s%s%s", lock.Lock, lock.Blocks, until, size)
+	}
+	for _, table := range s.Rewrites {
+		say("writes %s anew", table)
+	}
+	for _, table := range s.Verifies {
+		say("reads every row of %s", table)
+	}
+	for _, index := range s.Builds {
+		say("builds %s on %s", index.Index, index.Table)
+	}
+	for _, key := range s.Validates {
+		say("looks up every row for %s", key)
+	}
+	for _, rows := range s.Rows {
+		say("rows of %s: %d inserted, %d updated, %d deleted (on the throw-away database)", rows.Relation, rows.Inserted, rows.Updated, rows.Deleted)
+	}
+	for _, object := range s.Dropped {
+		if object.Renamed != "" {
+			say("renames %s %s to %s", object.Kind, object.Name, object.Renamed)
+		} else {
+			say("drops %s %s", object.Kind, object.Name)
+		}
+	}
+	for _, index := range s.Invalid {
+		say("leaves the index %s invalid", index)
+	}
+	for _, size := range s.Relations {
+		say("names %s", size)
+	}
+	if s.Unknown != "" && s.Unknown != notRead {
+		say("lock: not all are known: %s", s.Unknown)
+	}
+}
+
+// String is the size for people.
+func (s Size) String() string {
+	return fmt.Sprintf("%s (%s, about %d rows)", s.Relation, amount(s.Bytes), s.Rows)
+}
+
+func amount(count int64) string {
+	units := []string{"bytes", "kB", "MB", "GB", "TB"}
+	value, unit := float64(count), 0
+	for value >= 1000 && unit < len(units)-1 {
+		value, unit = value/1000, unit+1
+	}
+	if unit == 0 {
+		return fmt.Sprintf("%d bytes", count)
+	}
+	return fmt.Sprintf("%.1f %s", value, units[unit])
+}
+
+const sizesQuery = `
+SELECT c.oid::regclass::text, pg_total_relation_size(c.oid) + coalesce((SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree(c.oid) WHERE relid <> c.oid), 0)::bigint,
+       greatest(c.reltuples, 0)::bigint
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND c.relname = ANY ($1) ORDER BY 1`
+
+// Sizes are those of the relations with one of the names.
+func (s *Session) Sizes(ctx context.Context, names []string) ([]Size, error) {
+	rows, err := s.QueryContext(ctx, sizesQuery, names)
+	if err != nil {
+		return nil, s.Unreadable(ctx, "pg_class", err)
+	}
+	defer rows.Close()
+	var sizes []Size
+	for rows.Next() {
+		var size Size
+		if err := rows.Scan(&size.Relation, &size.Bytes, &size.Rows); err != nil {
+			return nil, s.Unreadable(ctx, "pg_class", err)
+		}
+		sizes = append(sizes, size)
+	}
+	return sizes, rows.Err()
+}
+
+// words are the words of a text, as the catalog would have them for names: whether they are names the catalog tells.
+func words(text string) []string {
+	seen := map[string]bool{}
+	all := []string{}
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' && r != '$' }) {
+		for _, each := range []string{word, strings.ToLower(word)} {
+			if !seen[each] {
+				seen[each] = true
+				all = append(all, each)
+			}
+		}
+	}
+	return all
+}
+
+const transactionsQuery = `
+SELECT pid, coalesce(application_name, ''), coalesce(state, ''), extract(epoch FROM clock_timestamp() - xact_start)::bigint
+FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < clock_timestamp() - interval '3 seconds' ORDER BY xact_start LIMIT 20`
+
+// openTransactions are those that have lasted longer than a migration waits for a lock.
+func (s *Session) openTransactions(ctx context.Context) ([]OpenTransaction, error) {
+	rows, err := s.QueryContext(ctx, transactionsQuery)
+	if err != nil {
+		return nil, s.Unreadable(ctx, "pg_stat_activity", err)
+	}
+	defer rows.Close()
+	var all []OpenTransaction
+	for rows.Next() {
+		var each OpenTransaction
+		if err := rows.Scan(&each.PID, &each.Application, &each.State, &each.Seconds); err != nil {
+			return nil, s.Unreadable(ctx, "pg_stat_activity", err)
+		}
+		all = append(all, each)
+	}
+	return all, rows.Err()
 }

@@ -1,0 +1,28 @@
+package connection
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Session opens one more session on the target's server, for what needs more of a connection than database/sql shows: the
+// server's messages, the id of the session. Its settings are given to change first. It does not wait for a server that is
+// not there; the error is a sentence.
+func (t Target) Session(ctx context.Context, change func(*pgx.ConnConfig)) (*pgx.Conn, error) {
+	config := t.config.Copy()
+	change(config)
+	connection, err := pgx.ConnectConfig(ctx, config)
+	var server *pgconn.PgError
+	if errors.As(err, &server) && server.Code == "28P01" { // as in login
+		config.Password = norm.NFKC.String(config.Password)
+		connection, err = pgx.ConnectConfig(ctx, config)
+	}
+	if err != nil {
+		return nil, t.explain(err, 0)
+	}
+	return connection, nil
+}
