@@ -87,7 +87,8 @@ def _add(interface: Interface, answers: str, service: Path) -> None:
 
 def _add_engine(interface: Interface, folder: Path) -> None:
     engine = "\n".join(file.read_text() for file in sorted(folder.rglob("*.go")) if not file.name.endswith("_test.go"))
-    interface.commands.update(re.findall(r'(?:Use:\s+|operation\(outside, )"([a-z-]+)', engine))
+    commands = re.findall(r'(?:Use:\s+|[oO]peration(?:On)?\(outside, (?:\w+\.New, )?)"([a-z-]+)', engine)
+    interface.commands.update(name for name in commands if name != "migrate")  # the program itself
     interface.flags.update(re.findall(r'[fF]lags(?:\(\))?\.\w+\(&[\w.]+, "([a-z-]+)"', engine))
     interface.exit_codes.update(re.findall(r"^\s*(Code\w+)\s+Code = (\d+)", engine, re.MULTILINE))
 

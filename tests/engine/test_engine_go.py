@@ -48,7 +48,7 @@ def address(server) -> str:
 
 def test_expected_locks_are_those_that_the_newest_server_takes(go, postgres_server):
     env = {"MIGRATE_TEST_DATABASE_URL": address(postgres_server("18"))}
-    verdict = go("go", "test", "-v", "-run=^TestExpectedLocksAreThoseReallyTaken$", "./internal/run", env=env)
+    verdict = go("go", "test", "-v", "-run=^TestExpectedLocksAreThoseReallyTaken$", "./internal/develop", env=env)
     assert "--- PASS: TestExpectedLocksAreThoseReallyTaken" in verdict
 
 

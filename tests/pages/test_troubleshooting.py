@@ -426,9 +426,9 @@ SCENES: dict[str, Callable[[Scene], object]] = {
 
 # What takes more than one service and one server to bring about is brought about where those are.
 ELSEWHERE = {
-    "is paused after": "engine/internal/run/backfill_test.go",
-    "the migrations make another schema than from nothing": "engine/internal/run/check_base_test.go",
-    "two runners at once": "engine/internal/run/check_base_test.go",
+    "is paused after": "engine/internal/operate/backfill_test.go",
+    "the migrations make another schema than from nothing": "engine/internal/develop/check_base_test.go",
+    "two runners at once": "engine/internal/develop/check_base_test.go",
     "write lock: table in": "tests/server/test_many_runners.py",
 }
 # Said by a run that goes on and succeeds.

@@ -63,8 +63,8 @@ LOSSES = {
         replaced(file, "MIGRATION_LOCK_TIMEOUT", "MIGRATION_LOCK_WAIT")(template)
         for file in ("template/migrations.mk", "includes/documents/ja/migration-setup.md")
     ],
-    "command ping is gone": replaced("engine/internal/cli/ping.go", '"ping"', '"hello"'),
-    "flag block is gone": replaced("engine/internal/cli/create.go", '"block"', '"hundred"'),
+    "command ping is gone": replaced("engine/cmd/migrate/commands.go", '"ping"', '"hello"'),
+    "flag block is gone": replaced("engine/cmd/migrate-dev/commands.go", '"block"', '"hundred"'),
     "exit code 75 no longer means Locked": replaced("engine/internal/failure/failure.go", "Code = 75", "Code = 76"),
 }
 
