@@ -11,9 +11,12 @@ import (
 	"avion.internal/migrate/internal/failure"
 )
 
-// Limits are the timeouts of one migration; nil leaves the run's own, zero is no limit.
+// Limits are the timeouts of one migration; nil leaves the run's own.
 type Limits struct {
 	Lock, Statement *time.Duration
+	// Patient lets a statement that nobody has to wait behind wait for its locks as long as it may take, where the file has no
+	// limit for them.
+	Patient bool
 }
 
 // limits are what the statements of a migration run within.
@@ -39,6 +42,9 @@ func (t Target) WithLimits(ctx context.Context, file Limits, lifted func(name, v
 		if limit != nil {
 			settings[name] = milliseconds(*limit)
 		}
+	}
+	if file.Patient && file.Lock == nil {
+		settings["lock_timeout"] = settings["statement_timeout"]
 	}
 	return context.WithValue(ctx, limitsKey{}, limits{settings, lifted})
 }

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/binary"
+	"fmt"
+	"strings"
 	"time"
 
 	"avion.internal/migrate/internal/failure"
@@ -64,28 +66,18 @@ func (a Advisory) Acquire(ctx context.Context, session *sql.DB) error {
 	}
 }
 
-const heldQuery = `
-SELECT EXISTS (SELECT FROM pg_locks
-WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid = pg_backend_pid() AND (classid::bigint << 32) | objid::bigint = $1
-  AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`
-
-// Confirm asks in the transaction of a migration whether its session still has the lock. A file can let go of it
-// (pg_advisory_unlock_all, DISCARD ALL), and behind a pooler another session of the server has it.
-func (a Advisory) Confirm(ctx context.Context, transaction querier) error {
-	var held bool
-	if err := transaction.QueryRowContext(ctx, heldQuery, a.Key()).Scan(&held); err != nil {
-		return err
-	}
-	if held {
-		return nil
-	}
-	return failure.Refused("the lock of %s is not the session's any more: take pg_advisory_unlock_all() and DISCARD ALL out of the file; "+
-		"if the way leads through a pooler, write lock: table in .goose.yml", a.Database)
-}
-
-// querier is a session, or a transaction of one.
-type querier interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+// Guard is a statement that fails where the session does not have the lock: a file can let go of it (pg_advisory_unlock_all,
+// DISCARD ALL), and behind a pooler another session of the server has it. Sent ahead of the line in the version table, it keeps
+// the transaction of a file that has lost the lock from being committed.
+func (a Advisory) Guard() string {
+	said := fmt.Sprintf("the lock of %s is not the session''s any more: take pg_advisory_unlock_all() and DISCARD ALL out of the file; "+
+		"if the way leads through a pooler, write lock: table in .goose.yml", strings.ReplaceAll(a.Database, "'", "''"))
+	return fmt.Sprintf(`DO $guard$ BEGIN
+	IF NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid = pg_backend_pid()
+		AND (classid::bigint << 32) | objid::bigint = %d AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = '%s';
+	END IF;
+END $guard$`, a.Key(), said)
 }
 
 func (a Advisory) failed(ctx context.Context, err error) error {

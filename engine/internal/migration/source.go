@@ -2,7 +2,6 @@ package migration
 
 import (
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -13,13 +12,6 @@ type Source struct {
 	Up            string
 	Statements    []Statement // of the Up section
 	NoTransaction bool
-	once          []Statement // cannot be run again after they succeeded
-}
-
-// Repeatable tells that what goose sends with a line may run a second time, because something failed after it.
-func (s Source) Repeatable(line int) bool {
-	within := func(statement Statement) bool { return statement.Covers(line) }
-	return slices.ContainsFunc(s.Statements, within) && !slices.ContainsFunc(s.once, within)
 }
 
 // Source reads a migration without what only a rollback would run.
@@ -32,7 +24,7 @@ func (d Directory) Source(m Migration) (Source, error) {
 	if err != nil {
 		return Source{}, err
 	}
-	return Source{Path: filepath.Join(d.Path, m.File), Up: Terminated(upSection(string(content))), Statements: script.Up, NoTransaction: script.NoTransaction, once: unrepeatable(script.Up)}, nil
+	return Source{Path: filepath.Join(d.Path, m.File), Up: Terminated(upSection(string(content))), Statements: script.Up, NoTransaction: script.NoTransaction}, nil
 }
 
 // Terminated puts a semicolon in place of each StatementEnd line whose block has none: goose sends the block by itself,

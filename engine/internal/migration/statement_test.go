@@ -101,3 +101,43 @@ func TestABlockWithoutSemicolonIsTerminated(t *testing.T) {
 		}
 	}
 }
+func TestIndexesAreFoundByTheirStatement(t *testing.T) {
+	for text, want := range map[string]Index{
+		"CREATE INDEX CONCURRENTLY i ON a (id);":                                    {"i", "a"},
+		"create unique index concurrently if not exists My_I on only app.a (id);":   {"my_i", "app.a"},
+		"CREATE INDEX CONCURRENTLY \"My \"\"i\" ON \"App\".\"A b\" USING gin (id);": {`My "i`, `"App"."A b"`},
+		"CREATE INDEX i ON a (id);":                                                 {},
+		"-- why\nCREATE INDEX CONCURRENTLY i -- what\nON a (id);":                   {"i", "a"},
+	} {
+		index, _ := Statement{Text: text}.concurrentIndex()
+		if index != want {
+			t.Errorf("%q: %v", text, index)
+		}
+	}
+}
+
+func TestWhatAFileWithoutATransactionMayNotHold(t *testing.T) {
+	for content, want := range map[string]string{
+		"CREATE TABLE a (id int);\nCREATE TABLE b (id int);\nCREATE INDEX CONCURRENTLY i ON a (id);\n": "",
+		"CREATE INDEX CONCURRENTLY ON a (id);\n":                                                       "line 3 builds an index without a name",
+		"BEGIN;\nCREATE TABLE a (id int);\nCOMMIT;\n":                                                   "line 3 begins or ends a transaction",
+		"-- +goose StatementBegin\nSELECT 1;\nCOMMIT;\n-- +goose StatementEnd\n":                       "line 5 begins or ends a transaction",
+	} {
+		folder := t.TempDir()
+		up := "-- +goose NO TRANSACTION\n-- +goose Up\n" + content + "-- +goose Down\nSELECT 1;\n"
+		if err := os.WriteFile(filepath.Join(folder, "00001_a.sql"), []byte(up), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		directory, err := ReadDirectory(folder, Sequence)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = directory.CheckUp(directory.Migrations[0])
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %v", content, err)
+		}
+		if problems := Validate(directory); len(problems) > 0 != (want != "") {
+			t.Errorf("%q: %v", content, problems)
+		}
+	}
+}

@@ -63,31 +63,35 @@ func (d Directory) CheckDown(m Migration) error {
 
 // checkSection refuses what a transaction, or the lack of one, does not go with.
 func (d Directory) checkSection(m Migration, noTransaction bool, statements []Statement) error {
-	if noTransaction {
-		return d.checkNoTransaction(m, statements)
-	}
 	file := filepath.Join(d.Path, m.File)
 	for _, statement := range statements {
-		if !statement.OutsideOnly() && !statement.ControlsTransaction() {
+		if index, found := statement.concurrentIndex(); noTransaction && found && index.Name == "" {
+			return failure.At(file, statement.Line, failure.Refused("%s line %d builds an index without a name: give it one (CREATE INDEX CONCURRENTLY name ON …), "+
+				"so that what a failure leaves of it can be found", file, statement.Line))
+		}
+		if !statement.ControlsTransaction() && (noTransaction || !statement.OutsideOnly()) {
 			continue
 		}
-		if err := refuseInTransaction(file, statement.Singles()); err != nil {
-			return err
+		for _, single := range statement.Singles() {
+			if err := refuse(file, single, noTransaction); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func refuseInTransaction(file string, singles []Statement) error {
-	for _, statement := range singles {
-		if statement.OutsideOnly() {
-			return failure.At(file, statement.Line, failure.Refused("%s line %d holds a statement that PostgreSQL refuses inside a transaction: "+
-				"give it a file of its own that begins with '-- +goose NO TRANSACTION'", file, statement.Line))
-		}
-		if statement.ControlsTransaction() {
-			return failure.At(file, statement.Line, failure.Refused("%s line %d begins or ends a transaction, and the file has one already, "+
-				"which has to end with its line in the version table: remove BEGIN and COMMIT", file, statement.Line))
-		}
+func refuse(file string, statement Statement, noTransaction bool) error {
+	switch {
+	case !noTransaction && statement.OutsideOnly():
+		return failure.At(file, statement.Line, failure.Refused("%s line %d holds a statement that PostgreSQL refuses inside a transaction: "+
+			"give it a file of its own that begins with '-- +goose NO TRANSACTION'", file, statement.Line))
+	case noTransaction && statement.ControlsTransaction():
+		return failure.At(file, statement.Line, failure.Refused("%s line %d begins or ends a transaction, and each statement of this file has one of its own: "+
+			"remove BEGIN and COMMIT, and give what belongs together a file with a transaction", file, statement.Line))
+	case statement.ControlsTransaction():
+		return failure.At(file, statement.Line, failure.Refused("%s line %d begins or ends a transaction, and the file has one already, "+
+			"which has to end with its line in the version table: remove BEGIN and COMMIT", file, statement.Line))
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"avion.internal/migrate/internal/history"
 	"avion.internal/migrate/internal/migration"
 	"avion.internal/migrate/internal/report"
+	"avion.internal/migrate/internal/stepwise"
 )
 
 // Direction is which section of a file runs.
@@ -80,30 +81,46 @@ func (s *Session) failed(ctx context.Context, in Stream, step migration.Migratio
 	script, _ := in.Directory.Script(step)
 	file := filepath.Join(in.Dir, step.File)
 	stays := "nothing of it stays"
-	if script.NoTransaction {
-		stays = "it runs without a transaction, so what it did before that stays: look before running it again" +
-			s.invalid(ctx, migration.ConcurrentIndexes(script.Section(way == Up)))
+	var stopped *stepwise.Stopped
+	switch {
+	case errors.As(err, &stopped):
+		stays = stopped.Stays() + s.invalid(ctx, migration.ConcurrentIndexes(script.Section(way == Up)))
+	case script.NoTransaction:
+		stays = "all its statements are done and do not run again"
+	case errors.Is(err, connection.EndedTransaction):
+		stays = "look at what of it stays before running it again"
 	}
 	var server *pgconn.PgError
-	var lockLost *failure.Error
+	var said *failure.Error
 	var waited blocked
 	switch {
-	case errors.As(context.Cause(ctx), &lockLost):
-		return failure.Unreachable("%s was stopped: %s%s", file, lockLost.Sentence, before(done))
+	case errors.As(context.Cause(ctx), &said):
+		return failure.Unreachable("%s was stopped: %s%s", file, said.Sentence, before(done))
 	case ctx.Err() != nil:
 		return failure.MigrationFailed("%s was interrupted: %s%s", file, stays, before(done))
+	case connection.ReadOnly(err):
+		return failure.Unreachable("%s was stopped, because %s only answers questions now, as after a failover: %s: run again, on the primary%s",
+			file, s.Target.Address(), stays, before(done))
 	case errors.As(err, &waited) && errors.As(err, &server):
 		return failure.MigrationFailed("%s failed: %s (SQLSTATE %s)%s: %s: %s%s",
 			file, s.Target.Redact(server.Message), server.Code, hint(server), waited.obstacle(), stays, before(done))
 	case errors.As(err, &server) && !connection.Lost(err):
 		return failure.MigrationFailed("%s failed: %s (SQLSTATE %s)%s: %s%s",
 			file, s.Target.Redact(server.Message), server.Code, hint(server), stays, before(done))
-	case connection.Lost(err) && script.NoTransaction:
-		return failure.MigrationFailed("%s lost its connection to %s: %s%s", file, s.Target.Address(), stays, before(done))
 	case connection.Lost(err):
-		return failure.Unreachable("%s lost its connection to %s, and the lock with it: "+
-			"see make migrate-status, then run again%s", file, s.Target.Address(), before(done))
+		return failure.Unreachable("%s lost its connection to %s, and the lock with it: %s"+
+			"see make migrate-status, then run again%s", file, s.Target.Address(), kept(stopped), before(done))
+	case errors.As(err, &said):
+		return said
 	default:
 		return failure.MigrationFailed("%s failed: %s: %s%s", file, s.Target.Redact(err.Error()), stays, before(done))
 	}
+}
+
+// kept tells what of a file without a transaction the next run does not do again.
+func kept(stopped *stepwise.Stopped) string {
+	if stopped == nil {
+		return ""
+	}
+	return stopped.Stays() + ": "
 }

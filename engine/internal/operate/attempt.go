@@ -2,9 +2,11 @@ package operate
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -15,6 +17,7 @@ import (
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/history"
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/stepwise"
 )
 
 const (
@@ -30,6 +33,8 @@ type applier struct {
 	provider *goose.Provider
 	recorder *recorder
 	patience time.Duration
+	// told are the limits of files that somebody has heard of.
+	told map[string]bool
 }
 
 func (s *Session) newApplier(in Stream, way Direction) (*applier, error) {
@@ -37,7 +42,7 @@ func (s *Session) newApplier(in Stream, way Direction) (*applier, error) {
 	if err != nil {
 		return nil, err
 	}
-	made := &applier{session: s, in: in, way: way, patience: patience}
+	made := &applier{session: s, in: in, way: way, patience: patience, told: map[string]bool{}}
 	return made, made.assemble()
 }
 
@@ -46,7 +51,7 @@ func (a *applier) assemble() error {
 	if err != nil {
 		return failure.Refused("table %q: %s", a.in.Table, err)
 	}
-	a.recorder = &recorder{StoreExtender: store}
+	a.recorder = &recorder{StoreExtender: store, guard: a.session.guard()}
 	a.provider, err = goose.NewProvider(goose.DialectCustom, a.session.DB, a.in.Directory.FS(),
 		goose.WithStore(a.recorder), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
@@ -92,25 +97,27 @@ func (a *applier) step(ctx context.Context, step migration.Migration) error {
 	if err != nil {
 		return err
 	}
-	if ctx, err = a.prepare(ctx, step, script); err != nil {
-		return err
+	if script.NoTransaction {
+		if err := a.session.dropInvalid(ctx, migration.ConcurrentIndexes(script.Section(a.way == Up))); err != nil {
+			return err
+		}
 	}
 	deadline := time.Now().Add(a.patience)
 	for attempt := 1; ; attempt++ {
-		a.recorder.verify = a.verification(script)
+		a.recorder.verify = a.verification(step, script)
 		stop := a.session.watch(ctx, func(blockers string) {
 			if script.NoTransaction {
 				a.session.Engine.Report.Say("%s waits for %s", step.File, blockers)
 			}
 		})
-		_, err := a.provider.ApplyVersion(ctx, step.Version, a.way == Up)
+		outside, err := a.attempt(ctx, step, script)
 		blockers := stop()
 		if err == nil || !isBlocked(err) || ctx.Err() != nil {
 			return err
 		}
 		given := blocked{error: err, attempts: attempt, blockers: blockers}
 		pause := backoff(attempt)
-		if script.NoTransaction || time.Now().Add(pause).After(deadline) {
+		if outside || time.Now().Add(pause).After(deadline) {
 			return given
 		}
 		a.session.Engine.Report.Say("%s did not get its locks, attempt %d: %s: again in %s", step.File, attempt,
@@ -126,23 +133,54 @@ func (a *applier) step(ctx context.Context, step migration.Migration) error {
 	}
 }
 
-// prepare sets what holds for this file only.
-func (a *applier) prepare(ctx context.Context, step migration.Migration, script migration.Script) (context.Context, error) {
-	limits := connection.Limits{Lock: script.Limits.Lock, Statement: script.Limits.Statement}
-	statements := script.Section(a.way == Up)
-	// CREATE INDEX CONCURRENTLY waits for every older transaction, which takes as long as that takes.
-	if script.NoTransaction && limits.Lock == nil && migration.WaitsForOthersOnly(statements) {
-		limits.Lock = new(time.Duration)
+// attempt runs one file: with goose in a transaction, or without one statement by statement. It tells whether what failed was
+// outside a transaction.
+func (a *applier) attempt(ctx context.Context, step migration.Migration, script migration.Script) (outside bool, err error) {
+	if !script.NoTransaction {
+		_, err = a.provider.ApplyVersion(a.limit(ctx, step, script, false), step.Version, a.way == Up)
+		return false, err
 	}
-	ctx, err := a.session.Target.WithLimits(ctx, a.session.DB, limits)
-	if err != nil || !script.NoTransaction {
-		return ctx, err
+	if !a.in.History.Exists { // goose makes its table when it is asked for the version
+		if _, err := a.provider.GetDBVersion(ctx); err != nil {
+			return false, err
+		}
 	}
-	return ctx, a.session.dropInvalid(ctx, migration.ConcurrentIndexes(statements))
+	runner := stepwise.Runner{
+		Session: a.session.DB, Table: a.in.Table, Section: history.Section{Version: step.Version, RollsBack: a.way == Down},
+		File: filepath.Join(a.in.Dir, step.File), Statements: script.Section(a.way == Up),
+		Limit: func(ctx context.Context, patient bool) context.Context { return a.limit(ctx, step, script, patient) },
+		Confirm: func(ctx context.Context, transaction *sql.Tx) error {
+			return a.session.confirm(ctx, transaction)
+		},
+		Say: a.session.Engine.Report.Say,
+	}
+	if err := runner.Run(ctx); err != nil {
+		var stopped *stepwise.Stopped
+		return errors.As(err, &stopped) && stopped.Outside, err
+	}
+	return false, history.InTransaction(ctx, a.session.DB, func(transaction *sql.Tx) error {
+		if a.way == Down {
+			return a.recorder.Delete(ctx, transaction, step.Version)
+		}
+		return a.recorder.Insert(ctx, transaction, goosedb.InsertRequest{Version: step.Version})
+	})
+}
+
+// limit is the context that the statements of a file run with.
+func (a *applier) limit(ctx context.Context, step migration.Migration, script migration.Script, patient bool) context.Context {
+	limits := connection.Limits{Lock: script.Limits.Lock, Statement: script.Limits.Statement, Patient: patient}
+	return a.session.Target.WithLimits(ctx, limits, func(name, value string) {
+		told := step.File + name
+		if !a.told[told] {
+			a.told[told] = true
+			a.session.Engine.Report.Say("%s sets %s to %s, which is longer than it may be, so the run's own holds: "+
+				"write '-- migrate: %s=…' at the top of the file if it needs more", step.File, name, value, name)
+		}
+	})
 }
 
 // verification is what has to hold before the version table says that a file has run.
-func (a *applier) verification(script migration.Script) func(context.Context, goosedb.DBTxConn) error {
+func (a *applier) verification(step migration.Migration, script migration.Script) func(context.Context, goosedb.DBTxConn) error {
 	var indexes []migration.Index
 	if script.NoTransaction {
 		indexes = migration.ConcurrentIndexes(script.Section(a.way == Up))
@@ -152,7 +190,7 @@ func (a *applier) verification(script migration.Script) func(context.Context, go
 	if script.NoTransaction { // nothing of it is left to look at
 		observe = nil
 	}
-	if len(indexes) == 0 && lease == nil && observe == nil {
+	if !script.NoTransaction && lease == nil && observe == nil {
 		return nil
 	}
 	return func(ctx context.Context, db goosedb.DBTxConn) error {
@@ -166,7 +204,13 @@ func (a *applier) verification(script migration.Script) func(context.Context, go
 				return err
 			}
 		}
-		return assertValid(ctx, db, indexes)
+		if !script.NoTransaction {
+			return nil
+		}
+		if err := assertValid(ctx, db, indexes); err != nil {
+			return err
+		}
+		return history.ForgetStatements(ctx, db, a.in.Table, step.Version)
 	}
 }
 

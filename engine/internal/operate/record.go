@@ -12,8 +12,8 @@ func (s *Session) Prepare(ctx context.Context, in Stream) error {
 	if in.repeats {
 		return nil
 	}
-	if !in.History.Prepared {
-		if err := history.Prepare(ctx, s.DB, in.Table, string(s.Target.Environment)); err != nil {
+	if environment := s.said(); !in.History.Prepared || in.History.Marker == "" && environment != "" {
+		if err := history.Prepare(ctx, s.DB, in.Table, environment); err != nil {
 			return s.Unreadable(ctx, history.ChecksumTable(in.Table), err)
 		}
 	}
@@ -27,6 +27,14 @@ func (s *Session) Prepare(ctx context.Context, in Stream) error {
 	s.Engine.Report.Say("recorded the checksums of %s that another tool applied, as the files are now: %s",
 		migration.Count(len(adopted)), extent(adopted))
 	return nil
+}
+
+// said is the environment that somebody has said; what was only inferred is not remembered.
+func (s *Session) said() string {
+	if s.Target.Inferred {
+		return ""
+	}
+	return string(s.Target.Environment)
 }
 
 // unprepared tells that a database with a history is new to the engine, or that another tool went on with it.

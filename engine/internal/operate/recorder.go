@@ -18,6 +18,16 @@ type recorder struct {
 	goosedb.StoreExtender
 	// verify has the last word before a version is recorded; nil has none.
 	verify func(ctx context.Context, db goosedb.DBTxConn) error
+	// guard is a statement that fails where the lock is lost; empty without one.
+	guard string
+}
+
+// before are the statements ahead of the one that records a version.
+func (r *recorder) before() string {
+	if r.guard == "" {
+		return ownSettings
+	}
+	return ownSettings + "; " + r.guard
 }
 
 // Insert records a version that was applied.
@@ -42,22 +52,23 @@ func (r *recorder) record(ctx context.Context, db goosedb.DBTxConn, write func(g
 			return err
 		}
 	}
-	last := &lastStatement{DBTxConn: db}
+	last := &lastStatement{DBTxConn: db, before: r.before()}
 	if err := write(last); err != nil || last.given {
 		return err
 	}
-	_, err := db.ExecContext(ctx, ownSettings)
+	_, err := db.ExecContext(ctx, r.before())
 	return err
 }
 
 // lastStatement takes the one statement that records a version, which ends its transaction.
 type lastStatement struct {
 	goosedb.DBTxConn
-	given bool
+	before string
+	given  bool
 }
 
 // ExecContext runs the statement with the session's own settings.
 func (l *lastStatement) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	l.given = true
-	return l.DBTxConn.ExecContext(connection.Last(ctx, ownSettings), query, args...)
+	return l.DBTxConn.ExecContext(connection.Last(ctx, l.before), query, args...)
 }

@@ -52,11 +52,11 @@ func (e *Engine) Repair(ctx context.Context) error {
 
 // beginBeside prepares the tables beside goose's, after which nobody asks for other histories any more.
 func (s *Session) beginBeside(ctx context.Context, current Stream) error {
-	others := strings.Join(current.Comparison.Elsewhere, ", ")
+	others := history.Others(current.Comparison.Elsewhere)
 	if err := s.confirmRepair("begins a history beside that in " + others); err != nil {
 		return err
 	}
-	if err := history.Prepare(ctx, s.DB, current.Table, string(s.Target.Environment)); err != nil {
+	if err := history.Prepare(ctx, s.DB, current.Table, s.said()); err != nil {
 		return s.Unreadable(ctx, history.ChecksumTable(current.Table), err)
 	}
 	s.Engine.Report.Say("repaired %s: the history in %s begins beside that in %s", s.Target.Database, current.Table, others)

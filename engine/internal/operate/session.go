@@ -116,15 +116,34 @@ func (s *Session) Lock(ctx context.Context) error {
 	if s.Engine.Project.Lock == config.TableLock {
 		err = s.lockTable(ctx, timeout)
 	} else {
-		err = lock.Advisory{
-			Database: s.Target.Database,
-			Table:    s.Engine.Project.Migrations.Table,
-			Timeout:  timeout,
-			Say:      s.Engine.Report.Say,
-		}.Acquire(ctx, s.DB)
+		err = s.advisory(timeout).Acquire(ctx, s.DB)
 	}
 	s.locked = err == nil
 	return err
+}
+
+func (s *Session) advisory(timeout time.Duration) lock.Advisory {
+	return lock.Advisory{Database: s.Target.Database, Table: s.Engine.Project.Migrations.Table, Timeout: timeout, Say: s.Engine.Report.Say}
+}
+
+// guard is a statement that fails where the session has lost its lock; empty where it never took one, or has it in a table.
+func (s *Session) guard() string {
+	if !s.locked || s.lease != nil {
+		return ""
+	}
+	return s.advisory(0).Guard()
+}
+
+// confirm fails, in a transaction, where the lock is lost.
+func (s *Session) confirm(ctx context.Context, transaction goosedb.DBTxConn) error {
+	if s.lease != nil {
+		return s.lease.Confirm(ctx, transaction)
+	}
+	if guard := s.guard(); guard != "" {
+		_, err := transaction.ExecContext(ctx, guard)
+		return err
+	}
+	return nil
 }
 
 func (s *Session) lockTable(ctx context.Context, timeout time.Duration) error {
@@ -217,6 +236,14 @@ func (s *Session) Unreadable(ctx context.Context, table string, err error) error
 	switch {
 	case ctx.Err() != nil:
 		return failure.Refused("interrupted: nothing was changed: run again")
+	case connection.ReadOnly(err):
+		return failure.Unreachable("%s only answers questions, so %s in %s cannot be written: name the primary in DB_HOST, and run again",
+			s.Target.Address(), table, s.Target.Database)
+	case connection.Lost(err):
+		return failure.Unreachable("the connection to %s was lost before anything was changed: run again", s.Target.Address())
+	case errors.As(err, &server) && server.Code == "42501": // insufficient_privilege: no network heals it
+		return failure.Refused("the version table %s in %s cannot be read or written (%s, SQLSTATE %s): "+
+			"give role %q the right to do both, and run again", table, s.Target.Database, server.Message, server.Code, s.Target.User)
 	case errors.As(err, &server):
 		return failure.Unreachable("the version table %s in %s cannot be read (%s, SQLSTATE %s): "+
 			"give role %q the right to read and write it", table, s.Target.Database, server.Message, server.Code, s.Target.User)
