@@ -29,7 +29,7 @@ func Judge(source migration.Source, reported []Finding, traced []trace.Statement
 	var findings []Finding
 	for _, finding := range reported {
 		begin, end := around(units, finding.Line)
-		if !excusable(source, finding) && !verdict.Wrong(finding.Line, finding.Rule) && !comments.excuse(finding.Rule, begin, end) && !comments.excuse(finding.Rule, finding.Line, finding.Line) {
+		if !excusable(finding) && !verdict.Wrong(finding.Line, finding.Rule) && !comments.excuse(finding.Rule, begin, end) && !comments.excuse(finding.Rule, finding.Line, finding.Line) {
 			findings = append(findings, finding)
 		}
 	}
@@ -58,26 +58,9 @@ func around(units []trace.Unit, line int) (begin, end int) {
 	return line, line
 }
 
-// excusable tells whether squawk is wrong about a line: it does not know which statements can be run again though they say
-// no IF EXISTS, such as SET DEFAULT, and it knows its own rules only.
-func excusable(source migration.Source, finding Finding) bool {
-	switch finding.Rule {
-	case "prefer-robust-stmts":
-		return source.Repeatable(finding.Line) || detachesConcurrently(source, finding.Line)
-	case "unused-ignore":
-		return rules.Known(strings.TrimPrefix(finding.Message, "unknown name "))
-	}
-	return false
-}
-
-// detachesConcurrently: DETACH PARTITION … CONCURRENTLY has no IF EXISTS.
-func detachesConcurrently(source migration.Source, line int) bool {
-	for _, statement := range source.Statements {
-		if statement.Covers(line) {
-			return strings.Contains(strings.ToUpper(statement.Text), "DETACH PARTITION") && strings.Contains(strings.ToUpper(statement.Text), "CONCURRENTLY")
-		}
-	}
-	return false
+// excusable tells that squawk is wrong about a line: it knows its own rules only.
+func excusable(finding Finding) bool {
+	return finding.Rule == "unused-ignore" && rules.Known(strings.TrimPrefix(finding.Message, "unknown name "))
 }
 
 // ignore is a comment that excuses rules, as squawk reads it.

@@ -80,31 +80,6 @@ func TestTheEngineKnowsWhatGooseRunsInATransaction(t *testing.T) {
 	}
 }
 
-func TestADropBeforeACreateIsSafeToRunAgain(t *testing.T) {
-	for drop, safe := range map[string]bool{
-		"DROP INDEX CONCURRENTLY IF EXISTS i;": true, "drop index concurrently\nif exists I ;": false, "DROP INDEX CONCURRENTLY IF EXISTS j;": false,
-		"DROP INDEX CONCURRENTLY i;": false, "SELECT 1;": false,
-	} {
-		read := source(t, "-- +goose NO TRANSACTION\n-- +goose Up\n"+drop+"\n-- why\nCREATE INDEX CONCURRENTLY i ON a (b);\n")
-		line := 5
-		if drop == "drop index concurrently\nif exists I ;" {
-			line, safe = 6, true
-		}
-		findings := judged(t, read, []Finding{{Line: line, Rule: "prefer-robust-stmts"}})
-		if (len(findings) == 0) != safe {
-			t.Errorf("%s: %v", drop, findings)
-		}
-	}
-}
-
-func TestWhatCanBeRunAgainNeedsNoIfExists(t *testing.T) {
-	read := source(t, "-- +goose NO TRANSACTION\n-- +goose Up\nALTER TABLE a\n  ALTER b SET DEFAULT 1;\nALTER TABLE a DROP CONSTRAINT k;\n")
-	findings := judged(t, read, []Finding{{Line: 4, Rule: "prefer-robust-stmts"}, {Line: 5, Rule: "prefer-robust-stmts"}, {Line: 4, Rule: "other"}})
-	if len(findings) != 2 || findings[0].Rule != "other" || findings[1].Line != 5 {
-		t.Error(findings)
-	}
-}
-
 func TestABlockIsReportedAtTheLineOfItsStatement(t *testing.T) {
 	read := source(t, "-- +goose Up\n-- +goose StatementBegin\n-- why\nSELECT 1;\n\nVACUUM a;\n-- +goose StatementEnd\n")
 	findings := judged(t, read, nil)

@@ -29,8 +29,9 @@ type Finding struct {
 	Help    string
 }
 
-// metByTheEngine are the rules that hold for every migration: the engine sets both timeouts for its session.
-var metByTheEngine = []string{"require-lock-timeout", "require-statement-timeout"}
+// metByTheEngine are the rules that hold for every migration: the engine sets both timeouts for its session, and remembers
+// each statement of a file without a transaction, so that none needs IF NOT EXISTS to run a second time.
+var metByTheEngine = []string{"require-lock-timeout", "require-statement-timeout", "prefer-robust-stmts"}
 
 // FindSquawk looks where `make migrate-lint` puts it, which is beside the engine, and then on the PATH.
 func FindSquawk(named string) (Squawk, error) {

@@ -120,7 +120,7 @@ func TestWhatAFileWithoutATransactionMayNotHold(t *testing.T) {
 	for content, want := range map[string]string{
 		"CREATE TABLE a (id int);\nCREATE TABLE b (id int);\nCREATE INDEX CONCURRENTLY i ON a (id);\n": "",
 		"CREATE INDEX CONCURRENTLY ON a (id);\n":                                                       "line 3 builds an index without a name",
-		"BEGIN;\nCREATE TABLE a (id int);\nCOMMIT;\n":                                                   "line 3 begins or ends a transaction",
+		"BEGIN;\nCREATE TABLE a (id int);\nCOMMIT;\n":                                                  "line 3 begins or ends a transaction",
 		"-- +goose StatementBegin\nSELECT 1;\nCOMMIT;\n-- +goose StatementEnd\n":                       "line 5 begins or ends a transaction",
 	} {
 		folder := t.TempDir()
