@@ -30,8 +30,11 @@ def test_tests_use_what_the_demo_uses():
     assert locked("dev/lock/demo.txt").items() <= locked("dev/lock/test.txt").items()
 
 
-def test_squawk_is_the_one_of_versions_yml():
-    assert locked("dev/lock/test.txt")["squawk-cli"] == VERSIONS["squawk"]
+def test_squawk_is_the_one_that_services_bring(run):
+    brought = run("sh", "template/tools/migrate/squawk.sh", "requirements", cwd=ROOT).stdout
+    lock = (ROOT / "dev/lock/test.txt").read_text()
+    (pin,) = re.findall(r"^squawk-cli==.*\n(?:    .*\n)*", lock, re.MULTILINE)
+    assert brought.strip() == pin.strip()
 
 
 def test_goose_is_the_one_of_versions_yml():
