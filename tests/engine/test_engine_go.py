@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from dev.toolchain.install import ROOT
+from dev.toolchain.postgres import Server
+from tests.amounts import NEWEST, OLDEST
 
 ENGINE = ROOT / "engine"
 
@@ -41,19 +43,29 @@ def test_modules_are_tidy(go):
     go("go", "mod", "tidy", "-diff")
 
 
-def address(server) -> str:
+def address(server) -> dict[str, str]:
     superuser = server.connection()
-    return "postgres://{PGUSER}:{PGPASSWORD}@{PGHOST}:{PGPORT}/{PGDATABASE}?sslmode=disable".format(**superuser)
+    url = "postgres://{PGUSER}:{PGPASSWORD}@{PGHOST}:{PGPORT}/{PGDATABASE}?sslmode=disable".format(**superuser)
+    return {"MIGRATE_TEST_DATABASE_URL": url}
 
 
+def test_unit_and_database_tests_pass(go, certificate):
+    # Always at the same address, because Go remembers what passed with the same sources and the same environment.
+    with Server(OLDEST, certificate, port=54315, password="of-the-tests-in-go") as server:
+        go("go", "test", "./...", env=address(server))
+
+
+@pytest.mark.slow
 def test_expected_locks_are_those_that_the_newest_server_takes(go, postgres_server):
-    env = {"MIGRATE_TEST_DATABASE_URL": address(postgres_server("18"))}
-    verdict = go("go", "test", "-v", "-run=^TestExpectedLocksAreThoseReallyTaken$", "./internal/develop", env=env)
+    verdict = go(
+        *("go", "test", "-v", "-run=^TestExpectedLocksAreThoseReallyTaken$", "./internal/develop"),
+        env=address(postgres_server(NEWEST)),
+    )
     assert "--- PASS: TestExpectedLocksAreThoseReallyTaken" in verdict
 
 
-def test_unit_and_database_tests_pass_and_cover_the_guards(go, postgres_server, certificate, tmp_path):
-    url = address(postgres_server(certificate=certificate))
+@pytest.mark.slow
+def test_no_race_is_found_and_the_guards_are_covered(go, postgres_server, certificate, tmp_path):
     profile = tmp_path / "coverage"
     go(
         *("go", "test", f"-coverprofile={profile}", "-covermode=atomic"),
@@ -61,7 +73,7 @@ def test_unit_and_database_tests_pass_and_cover_the_guards(go, postgres_server, 
         # The race detector needs a C compiler, which not every machine has.
         *(["-race"] if shutil.which("cc") else []),
         "./...",
-        env={"MIGRATE_TEST_DATABASE_URL": url},
+        env=address(postgres_server(certificate=certificate)),
     )
     shares = coverage(profile.read_text())
     assert set(shares) == set(GUARDS)

@@ -2,13 +2,15 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from dev.toolchain.install import LOCKS, ROOT
 
-REQUIREMENTS = ["dev/requirements.txt", "dev/requirements-test.txt", "dev/toolchain/redis/requirements.txt"]
+GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+REQUIREMENTS = [f"dev/lock/{group}.txt" for group in GROUPS]
 PACKAGE_LOCKS = sorted(LOCKS.glob("npm/*/package-lock.json"))
 GO_MODULES = [ROOT / "engine", *sorted(path.parent for path in LOCKS.glob("*/go.mod"))]
 

