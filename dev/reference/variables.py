@@ -22,13 +22,13 @@ _GROUPS = {
 
 # How the sources read a variable, and whether `.env` is asked.
 _READ = {
-    r'settings\.(?:Get|Lookup|Seconds|Boolean)\("([A-Z_]+)"': True,
-    r'settings\.Typed\("([A-Z_]+)"\)': False,
+    r'[sS]ettings\.(?:Get|Lookup|Seconds|Boolean)\("([A-Z_]+)"': True,
+    r'[sS]ettings\.Typed\("([A-Z_]+)"\)': False,
     r'os\.Getenv\("([A-Z_]+)"\)': False,
     r'\b[Ss]ecret\(settings, "([A-Z_]+)"\)': True,
     r'^\t"(PG[A-Z]+)":\s+"\w+",$': True,
 }
-_SECONDS = r'settings\.Seconds\("([A-Z_]+)", (\S.*?), (\d+), (\d+)\)'
+_SECONDS = r'[sS]ettings\.Seconds\("([A-Z_]+)", (\S.*?), (\d+), (\d+)\)'
 
 
 def page(root: Path) -> str:
@@ -55,7 +55,7 @@ def _engine(root: Path) -> str:
     sources = [
         file
         for file in sorted((root / "engine").rglob("*.go"))
-        if not file.name.endswith("_test.go") and file.parent.name != "postgrestest"
+        if not file.name.endswith("_test.go") and not file.parent.name.endswith("test")
     ]
     return "\n".join(file.read_text() for file in sources)
 

@@ -71,14 +71,14 @@ def change(file: Path, old: str, new: str) -> None:
         (
             variables,
             [
-                (f"{GO}/run/engine.go", '_LOCK_TIMEOUT", 60, 0, 3600', '_LOCK_TIMEOUT", 61, 0, 3600', "`61`"),
+                (f"{GO}/operate/engine.go", '_LOCK_TIMEOUT", 60, 0, 3600', '_LOCK_TIMEOUT", 61, 0, 3600', "`61`"),
                 (
                     f"{GO}/connection/target.go",
                     '_CONNECT_TIMEOUT", 5, 0, 3600',
                     '_CONNECT_TIMEOUT", 5, 0, 7',
                     "0 to 7 s",
                 ),
-                (f"{GO}/run/engine.go", 'settings.Typed("LOG_FORMAT")', 'settings.Get("LOG_FORMAT")', "`text` | yes"),
+                (f"{GO}/operate/engine.go", 'settings.Typed("LOG_FORMAT")', 'settings.Get("LOG_FORMAT")', "`text` | yes"),
             ],
         ),
         (
@@ -115,7 +115,7 @@ def test_a_changed_recipe_changes_its_page(sources):
     ("page", "source", "old", "new", "name"),
     [
         (questions, "copier.yml", "\npostgres_version:\n", "\nlevel: {type: int, help: \"How high?\", default: 1}\n\npostgres_version:\n", "level"),
-        (variables, f"{GO}/run/engine.go", 'settings.Typed("LOG_FORMAT")', 'settings.Typed("LOG_LEVEL")', "LOG_LEVEL"),
+        (variables, f"{GO}/operate/engine.go", 'settings.Typed("LOG_FORMAT")', 'settings.Typed("LOG_LEVEL")', "LOG_LEVEL"),
         (variables, "template/migrations.mk", "NAME BLOCK BASE", "NAME PIECE BLOCK BASE", "PIECE"),
     ],
 )  # fmt: skip
