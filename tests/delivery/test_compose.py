@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dev.toolchain.command import run
 from dev.toolchain.install import compose
@@ -142,6 +143,33 @@ def test_new_sql_needs_no_new_image(folder):
     for volume in volumes:
         assert volume["read_only"]
         assert Path(volume["source"]).exists()
+
+
+def test_selinux_permits_containers_what_is_mounted_into_them(folder):
+    volumes = config(folder)["project"]["services"]["migrate"]["volumes"]
+    assert [volume["bind"].get("selinux") for volume in volumes] == ["z"] * 3
+    # Compose leaves out what belongs to a profile.
+    (whole,) = yaml.safe_load((folder / MIGRATIONS).read_text())["services"]["migrate-dev"]["volumes"]
+    assert whole == ".:/app:z"
+
+
+READERS = {
+    "a shell": "set -a; . ./.env; env -0",
+    "make": "printf 'include .env\\nexport\\nshow:\\n\\t@env -0\\n' | make -s -f - show",
+}
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS.keys())
+def test_everyone_reads_the_same_in_env_example(folder, tmp_path, reader):
+    """What Compose makes of it is what a shell that sources it has, and a Makefile that includes it."""
+    shutil.copy(folder / ".env.example", tmp_path / ".env")
+    (tmp_path / "compose.yaml").write_text("services: {one: {image: scratch, env_file: .env}}\n")
+    composed = config(tmp_path, "compose.yaml")["project"]["services"]["one"]["environment"]
+    assert composed["PGOPTIONS"] == "-ccustom.environment=development"
+    read = run("sh", "-c", reader, cwd=tmp_path)
+    assert (read.returncode, read.stderr) == (0, "")
+    variables = dict(entry.split("=", 1) for entry in read.stdout.split("\0") if "=" in entry)
+    assert {name: variables.get(name) for name in composed} == composed
 
 
 @pytest.mark.parametrize("file", FILES)

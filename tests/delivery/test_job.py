@@ -273,7 +273,29 @@ def test_network_policy_lets_the_pod_reach_dns_postgresql_and_pgbouncer_only(gen
     assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
     assert policy["ingress"] == []
     ports = {(port["protocol"], port["port"]) for rule in policy["egress"] for port in rule["ports"]}
-    assert ports == {("UDP", 53), ("TCP", 53), ("TCP", 5432), ("TCP", 6432)}
+    dns = {(protocol, port) for protocol in ("UDP", "TCP") for port in (53, 5353)}
+    assert ports == dns | {("TCP", 5432), ("TCP", 6432)}
+
+
+def test_no_mesh_puts_a_proxy_beside_the_migration_that_would_outlive_it(generate):
+    metadata = job(generate())["spec"]["template"]["metadata"]
+    assert metadata["labels"]["sidecar.istio.io/inject"] == "false"
+    assert metadata["annotations"]["linkerd.io/inject"] == "disabled"
+
+
+def test_pod_is_one_that_openshifts_nonroot_v2_admits(generate):
+    """What that security context constraint demands, as OpenShift's manual lists it; restricted-v2 refuses any fixed user."""
+    service = generate(production_ssl_mode="verify-full", production_ssl_root_cert="/etc/ssl/postgresql/ca.crt")
+    spec, migrate = pod(service), container(service)
+    assert spec["securityContext"]["runAsNonRoot"]
+    assert spec["securityContext"]["runAsUser"] != 0
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert migrate["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert not migrate["securityContext"]["allowPrivilegeEscalation"]
+    assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & set(spec)
+    assert {kind for volume in spec["volumes"] for kind in volume if kind != "name"} == {"secret", "configMap"}
+    guide = (service / "docs/migration-setup.md").read_text()
+    assert f"--serviceaccount={{}}:{spec['serviceAccountName']}".format("avion") in guide
 
 
 def test_requests_to_the_service_never_reach_the_migration(generate):

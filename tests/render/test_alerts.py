@@ -71,6 +71,15 @@ def test_every_series_is_one_of_this_services_jobs_in_its_namespace(rendered, ki
             assert not re.fullmatch(where["job_name"], f"avion-authz-{kind}-42")
 
 
+def test_every_life_says_how_often_it_is_looked_at(generate):
+    """Prometheus 2.42, which Debian 12 has, takes one that says nothing for no time at all."""
+    files = list(generate(considerations=["redis_sync", "session_cleanup"]).glob("monitoring/tests/*.yaml"))
+    assert len(files) == 3
+    for file in files:
+        tests = yaml.safe_load(file.read_text())["tests"]
+        assert [test["name"] for test in tests if "interval" not in test] == []
+
+
 @pytest.mark.parametrize("timeout", [1, 300, 86400])
 def test_slow_migration_alerts_after_its_timeout_and_before_its_deadline(rendered, timeout):
     service = rendered(migration_timeout=timeout)
