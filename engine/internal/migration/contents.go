@@ -35,6 +35,10 @@ func (d Directory) read(file string) (content []byte, sum string, err error) {
 		return content, d.contents.sums[file], nil
 	}
 	path := filepath.Join(d.Path, file)
+	if about, err := os.Stat(path); err == nil && about.Size() > largestFile {
+		return nil, "", failure.Refused("%s has %d MiB, and a migration may have %d: load data apart from the schema, or divide the file",
+			path, about.Size()>>20, largestFile>>20)
+	}
 	if content, err = os.ReadFile(path); err != nil {
 		return nil, "", failure.Refused("%s cannot be read: correct its permissions", path)
 	}

@@ -161,6 +161,9 @@ func (d Directory) Script(m Migration) (Script, error) {
 		return Script{}, err
 	}
 	file := filepath.Join(d.Path, m.File)
+	if err := checkText(file, content); err != nil {
+		return Script{}, err
+	}
 	script, err := ParseScript(string(content))
 	var malformed malformedLine
 	switch {

@@ -14,6 +14,8 @@ type Script struct {
 	HasDown bool
 	// NoTransaction tells that goose runs the statements one by one, outside a transaction.
 	NoTransaction bool
+	// Substitutes is the line of ENVSUB ON, zero without one.
+	Substitutes int
 	// Limits are what the file asks for instead of the session's own.
 	Limits Limits
 }
@@ -52,6 +54,7 @@ type scanner struct {
 	afterEmptyBlock bool
 	buffer          strings.Builder
 	start           int // line of the first line in buffer
+	number          int // of the line that is read
 }
 
 // malformedLine is a line that goose would stumble over.
@@ -71,6 +74,10 @@ func ParseScript(content string) (Script, error) {
 	for lines.Scan() {
 		number++
 		if err := reading.line(number, lines.Text()); err != nil {
+			var placed malformedLine
+			if errors.As(err, &placed) {
+				return Script{}, placed
+			}
 			return Script{}, malformedLine{number, err}
 		}
 	}
@@ -84,6 +91,7 @@ func ParseScript(content string) (Script, error) {
 }
 
 func (s *scanner) line(number int, line string) error {
+	s.number = number
 	isComment := strings.HasPrefix(strings.TrimSpace(line), "--")
 	if isComment && strings.Contains(line, "+goose") {
 		return s.annotation(line)
@@ -154,6 +162,8 @@ func (s *scanner) annotation(line string) error {
 		}
 	case "no transaction":
 		s.script.NoTransaction = true
+	case "envsub on":
+		s.script.Substitutes = s.number
 	}
 	return nil
 }
@@ -183,7 +193,17 @@ func (s *scanner) flush() {
 }
 
 func (s *scanner) unfinished() error {
-	if strings.TrimSpace(s.buffer.String()) != "" {
+	if text := s.buffer.String(); strings.TrimSpace(text) != "" {
+		if written := s.script.Section(s.section != inDown); len(written) > 0 && copiesIn.MatchString(written[len(written)-1].Plain()) {
+			return malformedLine{written[len(written)-1].Line, errors.New(rowsOfPsql)}
+		}
+		if isPsql(text) {
+			return malformedLine{s.start, errors.New(psqlCommand)}
+		}
+		if open := stillOpen(text); open != "" && !s.inBlock {
+			return malformedLine{s.start, fmt.Errorf("begins a statement that does not end, inside of %s: close it; a body with semicolons stands between "+
+				"'-- +goose StatementBegin' and '-- +goose StatementEnd'", open)}
+		}
 		return fmt.Errorf("the statement that begins on line %d does not end: a semicolon is missing", s.start)
 	}
 	s.buffer.Reset()

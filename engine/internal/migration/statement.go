@@ -185,13 +185,14 @@ var (
 	// A function's body may be statements instead of a string.
 	atomicBody  = pattern(`CREATE\b.*\bBEGIN ATOMIC\b`)
 	outsideOnly = pattern(`(?:(?:CREATE (?:UNIQUE )?INDEX|DROP INDEX|REINDEX\b.*?) \(?CONCURRENTLY\b|` +
-		`ALTER TABLE\b.*\bDETACH PARTITION\b.*\bCONCURRENTLY\b|VACUUM\b|(?:CREATE|DROP) (?:DATABASE|TABLESPACE)\b|ALTER SYSTEM\b|DISCARD ALL\b)`)
+		`ALTER TABLE\b.*\bDETACH PARTITION\b.*\bCONCURRENTLY\b|VACUUM\b|REINDEX (?:\([^)]*\) )?(?:SCHEMA|DATABASE|SYSTEM)\b|CLUSTER(?: VERBOSE| \([^)]*\))?$|` +
+		`(?:CREATE|DROP) SUBSCRIPTION\b|ALTER SUBSCRIPTION\b.*\bREFRESH PUBLICATION\b|ALTER DATABASE\b.*\bSET TABLESPACE\b|(?:CREATE|DROP) (?:DATABASE|TABLESPACE)\b|ALTER SYSTEM\b|DISCARD ALL\b)`)
 	controlsTransaction = pattern(`(?:BEGIN|START TRANSACTION|COMMIT|END|ABORT|ROLLBACK|PREPARE TRANSACTION)\b`)
 	toSavepoint         = pattern(`ROLLBACK (?:WORK |TRANSACTION )?TO\b`)
 )
 
 // Without one of these words a statement is neither of the two below: most need no closer look, which takes its time.
-var outsideWords = []string{"CONCURRENTLY", "VACUUM", "DATABASE", "TABLESPACE", "SYSTEM", "DISCARD"}
+var outsideWords = []string{"CONCURRENTLY", "VACUUM", "DATABASE", "TABLESPACE", "SYSTEM", "DISCARD", "REINDEX", "CLUSTER", "SUBSCRIPTION"}
 var controlWords = []string{"BEGIN", "START", "COMMIT", "END", "ABORT", "ROLLBACK", "PREPARE"}
 
 func (s Statement) mentions(words []string) bool {

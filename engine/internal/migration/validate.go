@@ -32,7 +32,7 @@ func (d Directory) validateFile(m Migration) error {
 		return failure.Refused("%s has no '-- +goose Down' line: add it with what undoes the change, "+
 			"or with SELECT 1; where the schema stays as it is", filepath.Join(d.Path, m.File))
 	}
-	return d.checkSection(m, script.NoTransaction, script.Down)
+	return d.checkSection(m, script, script.Down)
 }
 
 // CheckUp refuses a migration that cannot be applied, before anything is.
@@ -45,7 +45,7 @@ func (d Directory) CheckUp(m Migration) error {
 		return failure.Refused("%s has no statement in its Up section: it would be recorded as applied and do nothing: "+
 			"write the change, or remove the file", filepath.Join(d.Path, m.File))
 	}
-	return d.checkSection(m, script.NoTransaction, script.Up)
+	return d.checkSection(m, script, script.Up)
 }
 
 // CheckDown refuses a migration that cannot be undone: goose would forget that it is applied and leave its objects.
@@ -58,13 +58,20 @@ func (d Directory) CheckDown(m Migration) error {
 		return failure.Refused("%s has no statement in its Down section and cannot be rolled back: "+
 			"undo its change with a new migration (make migrate-create)", filepath.Join(d.Path, m.File))
 	}
-	return d.checkSection(m, script.NoTransaction, script.Down)
+	return d.checkSection(m, script, script.Down)
 }
 
 // checkSection refuses what a transaction, or the lack of one, does not go with.
-func (d Directory) checkSection(m Migration, noTransaction bool, statements []Statement) error {
-	file := filepath.Join(d.Path, m.File)
+func (d Directory) checkSection(m Migration, script Script, statements []Statement) error {
+	file, noTransaction := filepath.Join(d.Path, m.File), script.NoTransaction
+	if script.Substitutes > 0 {
+		return failure.At(file, script.Substitutes, failure.Refused("%s line %d puts environment variables into the SQL (ENVSUB ON) after its checksum, its plan and its checks "+
+			"have seen the text, and takes one that is not set for nothing: write the values themselves, or read them from a table", file, script.Substitutes))
+	}
 	for _, statement := range statements {
+		if err := checkForm(file, statement); err != nil {
+			return err
+		}
 		if index, found := statement.concurrentIndex(); noTransaction && found && index.Name == "" {
 			return failure.At(file, statement.Line, failure.Refused("%s line %d builds an index without a name: give it one (CREATE INDEX CONCURRENTLY name ON …), "+
 				"so that what a failure leaves of it can be found", file, statement.Line))

@@ -137,7 +137,7 @@ func TestARoleThatMayNotCreateTheTablesIsToldSo(t *testing.T) {
 	s.Goose("up")
 	s.Execute(t, "ALTER SCHEMA public OWNER TO CURRENT_USER")
 	s.Execute(t, "REVOKE CREATE ON SCHEMA public FROM "+s.User+", pg_database_owner, PUBLIC")
-	s.Refuses((*Engine).Up, failure.CodeUnreachable, "goose_db_version_checksum", s.User)
+	s.Refuses((*Engine).Up, failure.CodeRefused, "goose_db_version_checksum", s.User)
 	t.Setenv("CONFIRM", s.Name)
 	s.Refuses((*Engine).Mark, failure.CodeRefused, "could not be marked", s.User)
 	if s.HasTable("goose_db_version_environment") {

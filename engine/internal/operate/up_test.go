@@ -41,7 +41,7 @@ func TestAFailingMigrationWithoutTransactionSaysThatItsBeginningStays(t *testing
 	s := newService(t, map[string]string{
 		"migrations/00001_a.sql": "-- +goose NO TRANSACTION\n-- +goose Up\nCREATE TABLE half (id int);\nSELECT 1/0;\n-- +goose Down\nDROP TABLE half;\n",
 	})
-	s.Refuses((*Engine).Up, failure.CodeMigrationFailed, "without a transaction")
+	s.Refuses((*Engine).Up, failure.CodeMigrationFailed, "the statement before it stays, and does not run again")
 	if !s.HasTable("half") {
 		t.Error("the statement before the failure is gone")
 	}
