@@ -49,6 +49,8 @@ type step struct {
 	// concernsOwn tells that the statement is about what the file has created; plainTable that its table has no partitions,
 	// which report nothing while they are not there.
 	concernsOwn, plainTable bool
+	// again tells that the statement may run a second time.
+	again bool
 	// fresh are the relations of the file when the statement runs; held the locks of others' tables that the transaction has
 	// after it, heldBefore before it.
 	fresh            map[name]bool
@@ -59,11 +61,14 @@ type step struct {
 type reader struct {
 	file     File
 	findings []Finding
-	// created are the relations and types that nobody else uses yet; maybe those that IF NOT EXISTS may have found there.
+	// created are the relations and types that nobody else uses yet; maybe those that IF NOT EXISTS may find there in another
+	// database.
 	created, maybe map[name]bool
 	// recreated are the objects that come back under their name further down.
 	recreated map[name]bool
 	policies  map[name]bool
+	// gone are the objects that the file has dropped if they were there.
+	gone map[string]bool
 	// held are the tables that the transaction keeps others away from, heldAt the line of the first.
 	held   map[name]bool
 	heldAt int
@@ -78,7 +83,7 @@ type reader struct {
 
 // Check judges a file.
 func Check(file File) Verdict {
-	r := &reader{file: file, created: map[name]bool{}, maybe: map[name]bool{}, recreated: map[name]bool{}, policies: map[name]bool{}, held: map[name]bool{}}
+	r := &reader{file: file, created: map[name]bool{}, maybe: map[name]bool{}, recreated: map[name]bool{}, policies: map[name]bool{}, gone: map[string]bool{}, held: map[name]bool{}}
 	steps := r.steps()
 	for _, each := range steps {
 		r.anticipate(each)
@@ -87,6 +92,7 @@ func Check(file File) Verdict {
 		each := &steps[position]
 		each.expected = expect(each.parsed)
 		each.concernsOwn, each.plainTable = r.concernsOwn(each), plainTable(each)
+		each.again = r.again(each)
 		each.fresh = maps.Clone(r.created)
 		maps.Copy(each.fresh, r.maybe)
 		r.keep(each)
@@ -161,10 +167,11 @@ func (r *reader) create(each *step) {
 	}
 	node := each.parsed.Node
 	add := func(created name) {
-		if node.Is("if_not_exists") && each.measured == nil {
-			r.maybe[created] = true
-		} else if !node.Is("if_not_exists") || len(each.measured.Created) > 0 {
+		switch {
+		case !node.Is("if_not_exists"):
 			r.created[created] = true
+		case each.measured == nil || len(each.measured.Created) > 0:
+			r.maybe[created] = true // it is new here, and may be there elsewhere
 		}
 	}
 	switch each.parsed.Kind {
@@ -216,7 +223,7 @@ func (r *reader) create(each *step) {
 	}
 }
 
-// own tells that a relation was created by the file; where nothing was measured, IF NOT EXISTS may have found it there.
+// own tells that a relation was created by the file, in whichever database it runs.
 func (r *reader) own(relation name) bool { return r.created[relation] }
 
 // fresh also counts what IF NOT EXISTS most probably created.
