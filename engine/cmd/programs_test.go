@@ -23,6 +23,7 @@ const module = "avion.internal/migrate/internal/"
 // Each entry is the beginning of a symbol.
 var developers = []string{
 	module + "develop.", module + "draft.", module + "recipe.", module + "wiring.", module + "lint.", module + "doctor.", module + "copier.", module + "git.",
+	module + "trace.", module + "rules.", module + "sqlparser.", "github.com/tetratelabs/wazero", "github.com/wasilibs/go-pgquery",
 }
 
 // destructive is text that a program which cannot do the thing does not hold.

@@ -34,8 +34,6 @@ func (s *step) wrong(rule string) bool {
 		return true
 	}
 	switch rule {
-	case "prefer-robust-stmts":
-		return s.again
 	case "require-enum-value-ordering": // without BEFORE or AFTER the value comes last, where everybody looks for it
 		return true
 	case "renaming-object", "renaming-table": // no code names an index
@@ -79,60 +77,4 @@ func volatileDefault(statement sqlparser.Node) bool {
 // volatileFunctions are those of PostgreSQL whose value differs from row to row.
 var volatileFunctions = []string{
 	"clock_timestamp", "currval", "gen_random_uuid", "lastval", "nextval", "random", "random_normal", "setval", "timeofday", "uuidv4", "uuidv7",
-}
-
-// repeatable are the actions of ALTER TABLE that do no harm a second time, though they say no IF EXISTS.
-var repeatable = []string{
-	"AT_ColumnDefault", "AT_SetNotNull", "AT_DropNotNull", "AT_ValidateConstraint", "AT_SetStatistics", "AT_SetStorage", "AT_SetCompression", "AT_SetOptions", "AT_ResetOptions",
-	"AT_SetRelOptions", "AT_ResetRelOptions", "AT_EnableTrig", "AT_DisableTrig", "AT_EnableTrigAll", "AT_DisableTrigAll", "AT_EnableTrigUser", "AT_DisableTrigUser",
-	"AT_EnableRowSecurity", "AT_DisableRowSecurity", "AT_ForceRowSecurity", "AT_NoForceRowSecurity", "AT_ReplicaIdentity", "AT_ChangeOwner",
-}
-
-// again tells that a statement may run a second time, because one after it failed: it says so itself, or an earlier one has
-// dropped, if it was there, what it creates. DETACH PARTITION … CONCURRENTLY has no IF EXISTS.
-func (r *reader) again(each *step) bool {
-	if each.parsed == nil {
-		return false
-	}
-	node := each.parsed.Node
-	switch each.parsed.Kind {
-	case "DropStmt":
-		for _, object := range node.List("objects") {
-			if node.Is("missing_ok") {
-				r.gone[node.Text("removeType")+" "+string(objectName(object))] = true
-			}
-		}
-		return node.Is("missing_ok")
-	case "IndexStmt":
-		return node.Is("if_not_exists") || r.gone["OBJECT_INDEX "+string(nameOf(node.Child("relation").Text("schemaname"), node.Text("idxname")))]
-	case "AlterTableStmt":
-		table := string(relationName(node.Child("relation")))
-		here := map[string]bool{}
-		all := true
-		for _, item := range node.List("cmds") {
-			command := item.Child("AlterTableCmd")
-			subtype := command.Text("subtype")
-			constraint := "CONSTRAINT " + table + " " + command.Text("name")
-			switch subtype {
-			case "AT_DropConstraint":
-				here[constraint] = true
-				if command.Is("missing_ok") {
-					r.gone[constraint] = true
-				} else {
-					all = all && hasAction(each.parsed, "AT_AddConstraint")
-				}
-			case "AT_AddConstraint":
-				constraint = "CONSTRAINT " + table + " " + command.Child("def").Child("Constraint").Text("conname")
-				all = all && (r.gone[constraint] || here[constraint])
-			case "AT_AddColumn", "AT_DropColumn":
-				all = all && command.Is("missing_ok")
-			case "AT_DetachPartition":
-				all = all && command.Child("def").Child("PartitionCmd").Is("concurrent")
-			default:
-				all = all && slices.Contains(repeatable, subtype)
-			}
-		}
-		return all
-	}
-	return false
 }

@@ -49,8 +49,6 @@ type step struct {
 	// concernsOwn tells that the statement is about what the file has created; plainTable that its table has no partitions,
 	// which report nothing while they are not there.
 	concernsOwn, plainTable bool
-	// again tells that the statement may run a second time.
-	again bool
 	// fresh are the relations of the file when the statement runs; held the locks of others' tables that the transaction has
 	// after it, heldBefore before it.
 	fresh            map[name]bool
@@ -67,8 +65,6 @@ type reader struct {
 	// recreated are the objects that come back under their name further down.
 	recreated map[name]bool
 	policies  map[name]bool
-	// gone are the objects that the file has dropped if they were there.
-	gone map[string]bool
 	// held are the tables that the transaction keeps others away from, heldAt the line of the first.
 	held   map[name]bool
 	heldAt int
@@ -83,7 +79,7 @@ type reader struct {
 
 // Check judges a file.
 func Check(file File) Verdict {
-	r := &reader{file: file, created: map[name]bool{}, maybe: map[name]bool{}, recreated: map[name]bool{}, policies: map[name]bool{}, gone: map[string]bool{}, held: map[name]bool{}}
+	r := &reader{file: file, created: map[name]bool{}, maybe: map[name]bool{}, recreated: map[name]bool{}, policies: map[name]bool{}, held: map[name]bool{}}
 	steps := r.steps()
 	for _, each := range steps {
 		r.anticipate(each)
@@ -92,7 +88,6 @@ func Check(file File) Verdict {
 		each := &steps[position]
 		each.expected = expect(each.parsed)
 		each.concernsOwn, each.plainTable = r.concernsOwn(each), plainTable(each)
-		each.again = r.again(each)
 		each.fresh = maps.Clone(r.created)
 		maps.Copy(each.fresh, r.maybe)
 		r.keep(each)
