@@ -79,10 +79,10 @@ def _variables(root: Path, engine: str) -> dict[str, bool]:
             if "ecret" in pattern:
                 found[f"{name}_FILE"] = True
     for targets in makefiles(root):
-        typed = targets.partition("$(foreach name,")[2].partition("$(if $(filter command")[0]
+        typed = re.split(r"\$\(foreach name,(?=[A-Z])", targets, maxsplit=1)[-1].partition("$(if $(filter command")[0]
         # Not what stands inside a function of make: those names are make's own.
         for name in re.findall(r"(?:^|(?<=[\s,]))[A-Z][A-Z_]+(?= |,\\$)", typed, re.MULTILINE):
             found.setdefault(name, False)
-    for name in re.findall(r"\$\{([A-Z]+):-", (root / "template/tools/migrate/build.sh").read_text()):
+    for name in re.findall(r"\$\{([A-Z_]+):-", (root / "template/tools/migrate/build.sh").read_text()):
         found[name] = False
     return found

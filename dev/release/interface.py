@@ -76,7 +76,7 @@ def _add(interface: Interface, answers: str, service: Path) -> None:
         return
     targets = (service / "migrations.mk").read_text()
     interface.targets.update(re.findall(r"^(migrate-[\w-]+):", targets, re.MULTILINE))
-    typed = targets.partition("$(foreach name,")[2].partition("$(if $(filter command")[0]
+    typed = re.split(r"\$\(foreach name,(?=[A-Z])", targets, maxsplit=1)[-1].partition("$(if $(filter command")[0]
     # Not what stands inside a function of make: those names are make's own.
     interface.variables.update(re.findall(r"(?:^|(?<=[\s,]))[A-Z][A-Z_]+(?= |,\\$)", typed, re.MULTILINE))
     interface.variables.update(re.findall(r"^([A-Z_]+)=", (service / ".env.example").read_text(), re.MULTILINE))

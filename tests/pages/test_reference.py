@@ -78,7 +78,12 @@ def change(file: Path, old: str, new: str) -> None:
                     '_CONNECT_TIMEOUT", 5, 0, 7',
                     "0 to 7 s",
                 ),
-                (f"{GO}/operate/engine.go", 'settings.Typed("LOG_FORMAT")', 'settings.Get("LOG_FORMAT")', "`text` | yes"),
+                (
+                    f"{GO}/operate/engine.go",
+                    'settings.Typed("LOG_FORMAT")',
+                    'settings.Get("LOG_FORMAT")',
+                    "`text` | yes",
+                ),
             ],
         ),
         (
