@@ -27,7 +27,8 @@ def page(root: Path) -> str:
     found = _copies(root, list(settings["considerations"]["choices"].values()))
     meanings = facts.read("files.yml")
     facts.must_cover("files.yml", meanings, {_collapsed(path) for paths in found.values() for path in paths})
-    once = pathspec.PathSpec.from_lines("gitignore", settings["create_once"]["default"])
+    patterns = (line.replace("{{ migrations_dir }}", "migrations") for line in settings["create_once"]["default"])
+    once = pathspec.PathSpec.from_lines("gitignore", patterns)
     sections = {"A service": set(), "The root of a monorepo": {_collapsed(path) for path in found.pop(_ROOT)}}
     sections["A service"] = {_collapsed(path) for paths in found.values() for path in paths}
     parts = []

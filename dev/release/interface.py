@@ -44,7 +44,9 @@ def read(template: Path, answers: Mapping[str, dict] = ANSWERS, accepted: list[d
             for name, question in settings.items()
             if not name.startswith("_") and question.get("when") is not False
         },
-        create_once=set(settings["create_once"]["default"]),
+        create_once={
+            pattern.replace("{{ migrations_dir }}", "migrations") for pattern in settings["create_once"]["default"]
+        },
         refusals=[refusal(template, one) for one in accepted],
     )
     for name, given in answers.items():
