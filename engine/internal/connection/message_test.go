@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"avion.internal/migrate/internal/postgrestest"
 )
 
 func TestCopyFromStdinIsRefusedInsteadOfHanging(t *testing.T) {
