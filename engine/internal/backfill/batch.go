@@ -193,14 +193,6 @@ func (r *Runner) apply(ctx context.Context, rows batch, by change, trial bool) (
 // change is a way to change the rows of a batch. It tells how many rows it went over, and how many it changed.
 type change func(ctx context.Context, tx *sql.Tx, rows batch) (scanned, changed int64, err error)
 
-// way is how this run changes the rows of its batches.
-func (r *Runner) way() change {
-	if r.OpenWatcher == nil {
-		return r.atOnce
-	}
-	return r.inSlices
-}
-
 // atOnce changes them with one statement.
 func (r *Runner) atOnce(ctx context.Context, tx *sql.Tx, rows batch) (scanned, changed int64, err error) {
 	result, err := tx.ExecContext(ctx, r.Job.Statement, arguments(rows.first, rows.last)...)
@@ -211,27 +203,42 @@ func (r *Runner) atOnce(ctx context.Context, tx *sql.Tx, rows batch) (scanned, c
 	return rows.rows, changed, err
 }
 
-// inSlices rests before every slice of the batch for what the one before it took. Whoever commits meanwhile waits until the
-// disk has the whole log so far: that of a slice takes hardly longer than their own, that of a batch many times as long.
-func (r *Runner) inSlices(ctx context.Context, tx *sql.Tx, rows batch) (scanned, changed int64, err error) {
-	for done := r.progress.LastKey; !slices.Equal(done, rows.last); {
+// untouched changes nothing: the rows are gone.
+func (r *Runner) untouched(context.Context, *sql.Tx, batch) (scanned, changed int64, err error) {
+	return 0, 0, nil
+}
+
+// work does a batch: at once, or, where the run minds others, in slices that are transactions of their own. Before each it rests
+// for what the one before it took, outside of any transaction: nobody waits for a row while the job does nothing, and no limit
+// on idle transactions ends it. Whoever commits meanwhile waits until the disk has the whole log so far: that of a slice takes
+// hardly longer than their own, that of a batch many times as long.
+func (r *Runner) work(ctx context.Context, rows batch) error {
+	if r.OpenWatcher == nil {
+		now, err := r.apply(ctx, rows, r.atOnce, false)
+		if err == nil {
+			r.progress = now
+		}
+		return err
+	}
+	for !slices.Equal(r.progress.LastKey, rows.last) && r.progress.State != Paused {
 		if err := sleep(ctx, r.Job.Pace.rest(r.worked)); err != nil {
-			return 0, 0, err
+			return err
 		}
-		slice, err := r.next(ctx, tx, done, rows.last, sliceRows)
+		slice, err := r.next(ctx, r.Session, r.progress.LastKey, rows.last, sliceRows)
 		if err != nil {
-			return 0, 0, err
+			return err
 		}
+		by := r.atOnce
 		if slice.rows == 0 { // whoever held the last ones has deleted them
-			break
+			by, slice.last = r.untouched, rows.last
 		}
 		started := time.Now()
-		_, more, err := r.atOnce(ctx, tx, slice)
+		now, err := r.apply(ctx, slice, by, false)
 		if err != nil {
-			return 0, 0, err
+			return err
 		}
 		r.worked = time.Since(started)
-		done, scanned, changed = slice.last, scanned+slice.rows, changed+more
+		r.progress = now
 	}
-	return scanned, changed, nil
+	return nil
 }

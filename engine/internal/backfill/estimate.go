@@ -83,11 +83,13 @@ func (r *Runner) tryOut(ctx context.Context) (Estimate, error) {
 			return found, nil
 		}
 		started := time.Now()
-		now, err := r.apply(ctx, rows, r.way(), true)
+		now, err := r.apply(ctx, rows, r.atOnce, true)
 		if err != nil {
 			return Estimate{}, err
 		}
-		found.Took = time.Since(started)
+		if found.Took = time.Since(started); r.OpenWatcher != nil {
+			found.Took += r.Job.Pace.rest(found.Took)
+		}
 		found.Trial, found.Changed = rows.rows, now.Changed-r.progress.Changed
 		larger := r.Job.Pace.rowsFor(size, found.Took)
 		if rows.rows < int64(size) { // the whole rest of the table

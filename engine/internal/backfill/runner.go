@@ -238,11 +238,10 @@ func (r *Runner) applyPatiently(ctx context.Context, rows batch) (took time.Dura
 			stop = r.watch(ctx)
 		}
 		started := time.Now()
-		now, err := r.apply(ctx, rows, r.way(), false)
+		err := r.work(ctx, rows)
 		took, waiters = time.Since(started), stop()
 		if err == nil {
-			now.BatchRows = r.Job.Pace.rowsFor(int(rows.rows), took)
-			r.progress = now
+			r.progress.BatchRows = r.Job.Pace.rowsFor(int(rows.rows), took)
 			return took, waiters, nil
 		}
 		if err := r.obstacle(ctx, err, rows, took, deadline.Sub(time.Now().Add(pause))); err != nil {

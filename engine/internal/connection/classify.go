@@ -107,6 +107,11 @@ func (t Target) explainServer(server *pgconn.PgError) error {
 		return failure.Unreachable("%s refused the session's settings (%s): write lock: table in %s if the way leads through PgBouncer",
 			t.Address(), message, config.ProjectFile)
 	case "42704":
+		for name := range t.parameters {
+			if strings.Contains(server.Message, `"`+name+`"`) {
+				return failure.Refused("DB_URL asks for %q, which is a parameter neither of the engine nor of PostgreSQL: remove it", name)
+			}
+		}
 		return failure.Unreachable("%s refused the session's settings (%s): the engine needs PostgreSQL 14 or newer: use such a server",
 			t.Address(), message)
 	default:
@@ -130,4 +135,4 @@ func (t Target) reason(err error) string {
 	return redact(innermost(err), t.secrets())
 }
 
-func (t Target) secrets() []string { return []string{t.config.Password} }
+func (t Target) secrets() []string { return t.secret }

@@ -26,15 +26,16 @@ var lifting = map[string]string{
 	"DEFAULT":              "SET lock_timeout TO DEFAULT; SET statement_timeout = DEFAULT",
 	"the head of a dump":   "SET statement_timeout = 0;\nSET lock_timeout = 0;\nSET client_encoding = 'UTF8';\nSELECT pg_catalog.set_config('search_path', '', false);",
 	"longer than it may":   "SET lock_timeout = '1h'; SET LOCAL statement_timeout = '25h'",
-	"a procedure":          "CREATE PROCEDURE lift() LANGUAGE sql AS 'SET lock_timeout = 0; SET statement_timeout = 0'; CALL lift()",
-	"SELECT of a function": "CREATE FUNCTION lift() RETURNS void LANGUAGE plpgsql AS $$ BEGIN SET lock_timeout = 0; SET statement_timeout = 0; END $$; SELECT lift()",
+	"a procedure":          "CREATE OR REPLACE PROCEDURE lift_all() LANGUAGE sql AS 'SET lock_timeout = 0; SET statement_timeout = 0'; CALL lift_all()",
+	"SELECT of a function": "CREATE OR REPLACE FUNCTION lift() RETURNS void LANGUAGE plpgsql AS $$ BEGIN SET lock_timeout = 0; SET statement_timeout = 0; END $$; SELECT lift()",
 }
 
 func TestNoStatementLiftsALimit(t *testing.T) {
+	database := postgrestest.New(t)
 	for name, statement := range lifting {
 		for _, pooled := range []bool{false, true} {
 			var told []string
-			target, err := access(postgrestest.New(t)).resolve(t)
+			target, err := access(database).resolve(t)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -45,7 +46,7 @@ func TestNoStatementLiftsALimit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer session.Close()
+			t.Cleanup(func() { session.Close() })
 			ctx := target.WithLimits(context.Background(), Limits{Statement: limit(24 * time.Hour)}, func(name, value string) { told = append(told, name) })
 			transaction, err := session.BeginTx(ctx, nil)
 			if err != nil {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"avion.internal/migrate/internal/postgrestest"
 )
 
 func TestCopyFromStdinIsRefusedInsteadOfHanging(t *testing.T) {
@@ -54,16 +56,17 @@ func TestALongAnswerIsReadAsItCame(t *testing.T) {
 }
 
 func TestAStatementThatEndsItsTransactionIsCaught(t *testing.T) {
+	database := postgrestest.New(t)
 	for statement, caught := range map[string]bool{
 		"COMMIT": true, "ROLLBACK": true, "END": true, "SELECT 1; COMMIT": true, "COMMIT; BEGIN": true, "COMMIT AND CHAIN": true,
 		// What hides a COMMIT from whoever reads the text.
-		"CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; END; COMMIT": true,
+		"CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; END; COMMIT": true,
 		"SAVEPOINT s; ROLLBACK TO s": false, "SAVEPOINT s; RELEASE s": false, "SELECT 'COMMIT'": false,
 	} {
 		for _, settings := range []map[string]string{nil, {"custom.note": "'; COMMIT; '"}} {
-			session := observe(t, settings)
+			session := observeIn(t, database, settings)
 			transaction := session.begin(t, context.Background())
-			for _, first := range []string{"CREATE TABLE before ()", statement} {
+			for _, first := range []string{"DROP TABLE IF EXISTS before; CREATE TABLE before ()", statement} {
 				if _, err := transaction.Exec(first); errors.Is(err, EndedTransaction) != (caught && first == statement) || err != nil && !caught {
 					t.Errorf("%q: %v", first, err)
 				}
@@ -71,6 +74,10 @@ func TestAStatementThatEndsItsTransactionIsCaught(t *testing.T) {
 			_ = transaction.Rollback()
 			if state := session.activity(t, "state"); state != "idle" {
 				t.Errorf("%q leaves the session %s", statement, state)
+			}
+			session.Close()
+			for session.activity(t, "state") != "gone" {
+				time.Sleep(10 * time.Millisecond)
 			}
 		}
 	}

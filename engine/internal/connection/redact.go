@@ -1,9 +1,14 @@
 package connection
 
 import (
+	"encoding/json"
 	"net/url"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 const redacted = "*****"
@@ -20,15 +25,31 @@ func redact(text string, secrets []string) string {
 		if len(secret) < shortestSecret {
 			continue
 		}
-		for _, form := range []string{
-			secret, url.QueryEscape(secret), url.PathEscape(secret), url.UserPassword("", secret).String()[1:],
-			strings.ReplaceAll(secret, "'", "''"), strings.Trim(strconv.Quote(secret), `"`),
-		} {
+		for _, form := range formsOf(secret) {
 			text = strings.ReplaceAll(text, form, redacted)
 		}
 	}
 	return text
 }
+
+// formsOf are the ways in which a library, the server or a file writes a secret, the longest first.
+func formsOf(secret string) []string {
+	forms := []string{
+		secret, norm.NFKC.String(secret), url.QueryEscape(secret), url.PathEscape(secret), url.UserPassword("", secret).String()[1:],
+		strings.ReplaceAll(secret, "'", "''"), quote.Replace(secret), strings.ReplaceAll(quote.Replace(secret), `\'`, `''`),
+		strings.Trim(strconv.Quote(secret), `"`), strings.Trim(strconv.QuoteToASCII(secret), `"`),
+	}
+	if document, err := json.Marshal(secret); err == nil {
+		forms = append(forms, strings.Trim(string(document), `"`))
+	}
+	for _, form := range forms {
+		forms = append(forms, percent.ReplaceAllStringFunc(form, strings.ToLower))
+	}
+	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })
+	return slices.Compact(forms)
+}
+
+var percent = regexp.MustCompile(`%[0-9A-F]{2}`)
 
 // innermost is the text of the error at the root of a chain: what happened, without each layer's story about it.
 func innermost(err error) string {

@@ -38,6 +38,9 @@ type Target struct {
 	wait, statementTimeout time.Duration
 
 	config *pgx.ConnConfig
+	// secret is what no message may repeat, and parameters are what the address asks for beside the server.
+	secret     []string
+	parameters map[string]string
 	// session are the settings that the run's session has to have.
 	session map[string]string
 	// local are the session's settings where they cannot be given to the session: behind a pooler.
@@ -82,6 +85,13 @@ func Resolve(settings config.Settings, project config.Project) (Target, error) {
 	if err != nil {
 		return Target{}, err
 	}
+	if err := chosen.forUs(project.Lock); err != nil {
+		return Target{}, err
+	}
+	chosen.more["sslpassword"] = cmp.Or(chosen.more["sslpassword"], settings.Get("PGSSLPASSWORD").Value)
+	if chosen.more["sslpassword"] == "" {
+		delete(chosen.more, "sslpassword")
+	}
 	parsed, err := buildConfig(chosen, protection)
 	if err != nil {
 		return Target{}, err
@@ -117,7 +127,11 @@ func Resolve(settings config.Settings, project config.Project) (Target, error) {
 
 		config:  parsed,
 		session: session,
-		local:   local,
+		secret:  append(chosen.secrets(), parsed.Password),
+
+		parameters: chosen.more,
+
+		local: local,
 	}
 	return target.withKeepalive(), nil
 }

@@ -22,7 +22,11 @@ type observed struct {
 
 func observe(t *testing.T, settings map[string]string) observed {
 	t.Helper()
-	database := postgrestest.New(t)
+	return observeIn(t, postgrestest.New(t), settings)
+}
+
+func observeIn(t *testing.T, database postgrestest.Database, settings map[string]string) observed {
+	t.Helper()
 	target, err := access(database).resolve(t)
 	if err != nil {
 		t.Fatal(err)

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os/exec"
 	"strings"
 	"time"
 
+	"avion.internal/migrate/internal/child"
 	"avion.internal/migrate/internal/draft"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/migration"
@@ -71,6 +71,6 @@ func (e *Engine) draft(name string, options CreateOptions) (draft.Draft, string,
 
 // author prefers the person at the keyboard to the team that owns the service.
 func (e *Engine) author(ctx context.Context) string {
-	name, _ := exec.CommandContext(ctx, "git", "config", "user.name").Output()
+	name, _ := child.Git(ctx, "config", "user.name").Output()
 	return cmp.Or(strings.TrimSpace(string(name)), e.Project.Author, "unknown")
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"avion.internal/migrate/internal/annotation"
+	"avion.internal/migrate/internal/child"
 	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/connection"
 	"avion.internal/migrate/internal/copier"
@@ -194,7 +195,7 @@ func programs(ctx context.Context, settings config.Settings, engine string) doct
 		found.GoError = fmt.Errorf("%s is not there, so that the next update of the engine could not be built", name)
 		return found
 	}
-	command := exec.CommandContext(ctx, path, "env", "GOVERSION")
+	command := child.Command(ctx, path, "env", "GOVERSION")
 	command.Dir = os.TempDir()
 	output, err := command.Output()
 	if err != nil {

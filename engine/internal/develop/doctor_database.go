@@ -49,7 +49,7 @@ func examineRole(ctx context.Context, session *operate.Session, name string) (do
 	role := doctor.Role{Name: name}
 	project := session.Engine.Project
 	migrations := project.Migrations.Table
-	tables := []string{migrations, history.ChecksumTable(migrations), history.MarkerTable(migrations), project.Seed.Table}
+	tables := []string{migrations, history.ChecksumTable(migrations), history.MarkerTable(migrations), history.StatementTable(migrations), project.Seed.Table}
 	var powers, writes string
 	err := session.QueryRowContext(ctx, powersQuery, name, strings.Join(tables, ",")).
 		Scan(&role.Name, &powers, &role.Owns, &role.Creates, &writes)

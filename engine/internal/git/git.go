@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"avion.internal/migrate/internal/child"
 	"avion.internal/migrate/internal/failure"
 )
 
@@ -141,7 +142,7 @@ func (r Repository) filesAt(ctx context.Context, commit, place string) (map[stri
 
 // blobs reads many contents with one process.
 func (Repository) blobs(ctx context.Context, ids []string) ([][]byte, error) {
-	command := exec.CommandContext(ctx, "git", "cat-file", "--batch")
+	command := child.Git(ctx, "cat-file", "--batch")
 	command.Stdin = strings.NewReader(strings.Join(ids, "\n") + "\n")
 	if len(ids) == 0 {
 		return nil, nil
@@ -170,7 +171,7 @@ func (Repository) blobs(ctx context.Context, ids []string) ([][]byte, error) {
 }
 
 func (Repository) ask(ctx context.Context, arguments ...string) (string, error) {
-	output, err := exec.CommandContext(ctx, "git", arguments...).Output()
+	output, err := child.Git(ctx, arguments...).Output()
 	return string(output), explained(err)
 }
 

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
 	"time"
+
+	"avion.internal/migrate/internal/child"
 )
 
 // patience is how long another repository may take to answer: nothing that matters depends on it.
@@ -17,8 +17,8 @@ const patience = 1500 * time.Millisecond
 func (Repository) RemoteTags(ctx context.Context, url string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	command := exec.CommandContext(ctx, "git", "ls-remote", "--tags", "--refs", "--quiet", "--", url)
-	command.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=true", "SSH_ASKPASS=true",
+	command := child.Git(ctx, "ls-remote", "--tags", "--refs", "--quiet", "--", url)
+	command.Env = append(command.Env, "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=true", "SSH_ASKPASS=true",
 		"GIT_SSH_COMMAND=ssh -oBatchMode=yes -oConnectTimeout=1", "GIT_ALLOW_PROTOCOL=file:git:http:https:ssh")
 	// git leaves the network to a program of its own, which may outlive it and keep its output open.
 	command.WaitDelay = 100 * time.Millisecond

@@ -57,8 +57,10 @@ type Comparison struct {
 	Entries []Entry
 	// Elsewhere are other histories in the database, where this one is about to begin.
 	Elsewhere []Other
-	table     string
-	folder    string
+	// Rivals are files outside the folder that have the number of a version which another tool applied.
+	Rivals []string
+	table  string
+	folder string
 }
 
 // Files is a folder with the checksums of its files.
@@ -188,6 +190,10 @@ func (c Comparison) Problems() []error {
 	var problems []error
 	if len(c.Elsewhere) > 0 {
 		problems = append(problems, c.sayElsewhere())
+	}
+	if len(c.Rivals) > 0 && len(c.Unrecorded()) > 0 {
+		problems = append(problems, failure.HistoryMismatch("%s was applied by another tool, and nobody can tell from which file: %s has its number too: "+
+			"name the folder that was applied as dir in .goose.yml, or take the other file away", Names(c.Unrecorded()[:1]), strings.Join(c.Rivals, ", ")))
 	}
 	for _, each := range []struct {
 		state State

@@ -15,7 +15,7 @@ import (
 // Record is one applied version.
 type Record struct {
 	Version   int64
-	AppliedAt time.Time // as recorded: goose's column has no time zone
+	AppliedAt time.Time // goose's column has no time zone: it is taken to be that of the session
 	// File and Checksum are empty if another tool applied the version.
 	File     string
 	Checksum string
@@ -90,10 +90,10 @@ func (t tables) query() string {
 		marker = "coalesce((SELECT environment FROM " + t.marker + "), '')"
 	}
 	if t.versions == "" {
-		return "SELECT 0::bigint, false, now()::timestamp, '', '', " + marker
+		return "SELECT 0::bigint, false, now(), '', '', " + marker
 	}
 	// The row of its own keeps the marker in the answer even where somebody has emptied goose's table.
-	return "SELECT coalesce(g.version_id, 0), coalesce(g.is_applied, false), coalesce(g.tstamp, now()::timestamp), " +
+	return "SELECT coalesce(g.version_id, 0), coalesce(g.is_applied, false), coalesce(g.tstamp::timestamptz, now()), " +
 		checksum + ", " + marker + " FROM (SELECT 1) always LEFT JOIN " + t.versions + " g ON true" + join + " ORDER BY g.id"
 }
 

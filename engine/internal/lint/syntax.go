@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 
+	"avion.internal/migrate/internal/child"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/migration"
 )
@@ -77,7 +78,7 @@ func (s Squawk) Syntax(ctx context.Context, directory migration.Directory) ([]Fi
 
 // run asks squawk for its findings.
 func (s Squawk) run(ctx context.Context, content *string, arguments ...string) ([]Finding, error) {
-	command := exec.CommandContext(ctx, s.path, append([]string{"--reporter=json"}, arguments...)...)
+	command := child.Command(ctx, s.path, append([]string{"--reporter=json"}, arguments...)...)
 	if content != nil {
 		command.Stdin = strings.NewReader(*content)
 	}

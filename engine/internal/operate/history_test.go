@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/migration"
@@ -260,4 +261,30 @@ func TestTheHistoryOfTheSeedsIsNoHistoryOfMigrations(t *testing.T) {
 	folder, _ := filepath.Abs("migrations-seed")
 	s.Goose("-dir", folder, "-table", "goose_seed_version", "up")
 	s.Must(status(StatusOptions{}))
+}
+
+func TestAVersionThatWasAppliedFromAnotherFileIsNotTakenForThisOne(t *testing.T) {
+	s := newService(t, map[string]string{"migrations/00001_a.sql": createA, ".copier-answers.yml": "service_name: auth\n"})
+	s.Goose("up")
+	s.Write("db/migrations/00001_users.sql", createB)
+	for _, operation := range []func(*Engine, context.Context) error{(*Engine).Up, status(StatusOptions{}), (*Engine).Down} {
+		s.Refuses(operation, failure.CodeHistoryMismatch, "db/migrations/00001_users.sql", "dir in .goose.yml")
+	}
+	s.Remove("db/migrations/00001_users.sql")
+	s.Must((*Engine).Up)
+}
+
+func TestTheTimeOfAMigrationHasItsOffset(t *testing.T) {
+	s := newService(t, map[string]string{"migrations/00001_a.sql": createA})
+	s.Execute(t, "ALTER ROLE "+s.User+" SET timezone = 'Asia/Tokyo'")
+	s.Must((*Engine).Up)
+	out, _ := s.Must(status(StatusOptions{JSON: true}))
+	var document statusDocument
+	if err := json.Unmarshal([]byte(out), &document); err != nil {
+		t.Fatal(err)
+	}
+	applied, err := time.Parse(time.RFC3339, document.Migrations[0].AppliedAt)
+	if err != nil || time.Since(applied).Abs() > time.Minute {
+		t.Error(document.Migrations[0].AppliedAt, err)
+	}
 }

@@ -212,6 +212,13 @@ func (s *Session) readHistory(ctx context.Context, files history.Files) (Stream,
 		History:    known,
 		Comparison: history.Compare(files, known, rules),
 	}
+	var adopted []int64
+	for _, entry := range current.Comparison.Unrecorded() {
+		adopted = append(adopted, entry.Version)
+	}
+	if len(adopted) > 0 {
+		current.Comparison.Rivals = files.Directory.Rivals(".", adopted, s.Engine.Project.Seed.Dir)
+	}
 	current.measure(&s.Engine.measured)
 	return current, nil
 }

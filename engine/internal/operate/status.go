@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"text/tabwriter"
+	"time"
 
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/history"
@@ -93,7 +94,7 @@ func (s *Session) describe(current Stream) statusDocument {
 			line.RecordedFile = entry.RecordedFile
 		}
 		if !entry.AppliedAt.IsZero() {
-			line.AppliedAt = entry.AppliedAt.Format("2006-01-02T15:04:05")
+			line.AppliedAt = entry.AppliedAt.UTC().Format(time.RFC3339)
 		}
 		document.Migrations = append(document.Migrations, line)
 	}

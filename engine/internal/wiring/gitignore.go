@@ -2,10 +2,11 @@ package wiring
 
 import (
 	"context"
-	"os/exec"
 	"path"
 	"slices"
 	"strings"
+
+	"avion.internal/migrate/internal/child"
 )
 
 // owned are the files that git has to know, or the next update of the template finds nothing to compare with.
@@ -51,7 +52,7 @@ func (s Service) ignoresDotEnv(ctx context.Context, rules string) bool {
 }
 
 func (s Service) git(ctx context.Context, arguments ...string) (string, error) {
-	command := exec.CommandContext(ctx, "git", arguments...)
+	command := child.Git(ctx, arguments...)
 	command.Dir = s.Folder
 	output, err := command.Output()
 	return string(output), err
