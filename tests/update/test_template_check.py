@@ -69,13 +69,6 @@ def test_unfinished_update_and_edited_answer_are_found(committed, check, file, o
     assert sentence in said
 
 
-def test_conflict_in_the_targets_themselves_stops_make(committed, run):
-    service = committed()
-    edit(service, "migrations.mk", "migrate-help:", "<<<<<<< before updating\nmigrate-help:")
-    stopped = run("make", "migrate-template-check", cwd=service)
-    assert (stopped.returncode, "missing separator" in stopped.stderr) == (2, True)
-
-
 def test_rejected_change_is_found_where_git_ignores_it(committed, check):
     service = committed()
     with (service / ".gitignore").open("a") as ignored:

@@ -1,13 +1,14 @@
 #!/bin/sh
 # Names every file that an update of the template left unfinished. A shell script, because from such files no program can be built.
 set -eu
+unset CDPATH
 
 cd "$(dirname "$0")/../.."
 # A git hook's variables would lead to another index than the one of this checkout.
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_COMMON_DIR GIT_OBJECT_DIRECTORY GIT_PREFIX
 
-top=$(git rev-parse --show-cdup 2>/dev/null) || {
-	echo 'migrate: git knows no repository around this folder: run it in a checkout of the service' >&2
+top=$(git rev-parse --show-cdup 2>&1) || {
+	printf 'migrate: git knows no repository around this folder (%s): run it in a checkout of the service\n' "$top" >&2
 	exit 1
 }
 
@@ -18,8 +19,10 @@ named() {
 
 # unfinished FILE...: what git's patterns name holds both sides of a conflict.
 unfinished() {
-	git -c core.quotePath=false grep --untracked -I --files-with-matches -E '^(<{7}|>{7}) ' -- "$@" |
-		named 'holds conflict markers (<<<<<<<, >>>>>>>): keep what you want of both sides, and delete the markers'
+	# Whatever git is told elsewhere about colours and submodules; 1 says that there is none.
+	marked=$(git -c core.quotePath=false grep --untracked --no-recurse-submodules --no-color -I --files-with-matches -E '^(<{7}|>{7}) ' -- "$@") ||
+		[ $? -eq 1 ] || exit 1
+	printf '%s' "$marked" | named 'holds conflict markers (<<<<<<<, >>>>>>>): keep what you want of both sides, and delete the markers'
 	git -c core.quotePath=false ls-files --unmerged -- "$@" | cut -f2 |
 		named 'is not merged: decide what it shall be, then git add it'
 }
