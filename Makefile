@@ -33,10 +33,10 @@ lint: tools-lint ## Run the linters on this repository itself
 	@"$(bin)/ruff" check --quiet
 	@"$(bin)/ruff" format --check --quiet
 	@"$(bin)/shellcheck" .ci/run dev/toolchain/*.sh template/tools/migrate/*.sh
-	@"$(bin)/yamllint" --strict --config-file tests/yamllint.yml copier.yml versions.yml releases.yml .github
+	@"$(bin)/yamllint" --strict *.yml .github .pre-commit-config.yaml .yamllint.yml
 	@.tools/go/bin/actionlint -shellcheck "$(bin)/shellcheck" .github/workflows/*.yml
 	@"$(bin)/zizmor" --quiet --offline --pedantic .github/workflows
-	@"$(bin)/pymarkdown" --config tests/pymarkdown.json scan --recurse README.md README.ja.md CHANGELOG.md docs
+	@"$(bin)/pymarkdown" scan --recurse *.md docs
 
 govulncheck := PATH="$(bin):$$PATH" go tool -modfile="$(CURDIR)/dev/toolchain/govulncheck/go.mod" govulncheck ./...
 

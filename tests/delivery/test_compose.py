@@ -102,7 +102,7 @@ def folder(engine, tmp_path_factory) -> Path:
 
 def test_containers_agree_on_database_and_user(folder):
     services = config(folder, DB_NAME="other_db", DB_USER="other", DB_PORT="5433")["project"]["services"]
-    postgres, migrate, service = (services[name] for name in ("postgres", "migrate", "avion-engine"))
+    postgres, migrate, service = (services[name] for name in ("postgres", "migrate", "avion-auth"))
     assert (postgres["environment"]["POSTGRES_DB"], postgres["environment"]["POSTGRES_USER"]) == ("other_db", "other")
     assert postgres["ports"][0]["published"] == "5433"
     for container in (migrate, service):
@@ -132,7 +132,7 @@ def test_healthcheck_asks_over_tcp_for_the_database_of_the_service(folder):
 
 
 def test_service_receives_the_signals_that_stop_it(folder):
-    service = config(folder)["project"]["services"]["avion-engine"]
+    service = config(folder)["project"]["services"]["avion-auth"]
     assert service["init"] is True
     assert service["command"] is None
 

@@ -219,7 +219,7 @@ def test_a_difference_between_the_languages_is_found(rendered, name, old, new):
 def test_documents_are_clean(rendered, run, language, answers):
     folder = rendered(docs_language=language, **answers)
     lint = run(
-        *("pymarkdown", "--strict-config", "--config", ROOT / "tests/pymarkdown.json", "scan", *DOCUMENTS),
+        *("pymarkdown", "--strict-config", "--config", ROOT / ".pymarkdown", "scan", *DOCUMENTS),
         cwd=folder,
     )
     assert (lint.returncode, lint.stdout, lint.stderr) == (0, "", "")

@@ -35,7 +35,7 @@ def lint_yaml(folder: Path) -> None:
     # Copier itself writes .copier-answers.yml.
     files = {file for file in folder.rglob("*") if file.suffix in (".yml", ".yaml")}
     files.remove(folder / ".copier-answers.yml")
-    clean("yamllint", "--strict", "--config-file", ROOT / "tests/yamllint.yml", *files, folder=folder)
+    clean("yamllint", "--strict", "--config-file", ROOT / ".yamllint.yml", *files, folder=folder)
 
 
 def lint_workflow(folder: Path) -> None:

