@@ -7,6 +7,7 @@ import pathspec
 from dev.reference import facts, rendered
 from dev.reference.markdown import code, table
 from dev.reference.markdown import page as write
+from dev.release.interface import create_once
 
 _INTRODUCTION = f"""\
 What `copier copy` writes for `{rendered.SERVICE}`. A file that says *template* is kept current: `copier update` merges its
@@ -27,8 +28,7 @@ def page(root: Path) -> str:
     found = _copies(root, list(settings["considerations"]["choices"].values()))
     meanings = facts.read("files.yml")
     facts.must_cover("files.yml", meanings, {_collapsed(path) for paths in found.values() for path in paths})
-    patterns = (line.replace("{{ migrations_dir }}", "migrations") for line in settings["create_once"]["default"])
-    once = pathspec.PathSpec.from_lines("gitignore", patterns)
+    once = pathspec.PathSpec.from_lines("gitignore", create_once(settings))
     sections = {"A service": set(), "The root of a monorepo": {_collapsed(path) for path in found.pop(_ROOT)}}
     sections["A service"] = {_collapsed(path) for paths in found.values() for path in paths}
     parts = []

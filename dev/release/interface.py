@@ -44,9 +44,7 @@ def read(template: Path, answers: Mapping[str, dict] = ANSWERS, accepted: list[d
             for name, question in settings.items()
             if not name.startswith("_") and question.get("when") is not False
         },
-        create_once={
-            pattern.replace("{{ migrations_dir }}", "migrations") for pattern in settings["create_once"]["default"]
-        },
+        create_once=set(create_once(settings)),
         refusals=[refusal(template, one) for one in accepted],
     )
     for name, given in answers.items():
@@ -58,6 +56,12 @@ def read(template: Path, answers: Mapping[str, dict] = ANSWERS, accepted: list[d
     # Until 0.2.0 each service held the engine's sources, which are read below.
     _add_engine(interface, template / "engine")
     return interface
+
+
+def create_once(settings: dict) -> list[str]:
+    """The patterns of files that become the service's own, with the default folder for migrations."""
+    patterns = settings["create_once"]["default"]
+    return [pattern.replace("{{ migrations_dir | default('migrations') }}", "migrations") for pattern in patterns]
 
 
 def refusal(template: Path, answers: dict) -> str:

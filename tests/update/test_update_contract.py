@@ -17,6 +17,7 @@ import pytest
 import yaml
 from copier import run_copy, run_update
 
+from dev.release import interface
 from dev.release.history import releases, tag
 from dev.release.interface import ANSWERS
 from dev.toolchain import command
@@ -57,10 +58,10 @@ def released(template, git, tmp_path_factory) -> Path:
     for path in (
         "template/migrations.mk",
         "template/Makefile.jinja",
-        "template/migrations/00001_init_schema.sql.jinja",
+        "template/{{ migrations_dir }}/00001_init_schema.sql.jinja",
     ):
         append(clone / path, "\n# The next release\n" if "sql" not in path else "\n-- The next release\n")
-    (clone / "template/migrations/00002_never.sql").write_text("-- +goose Up\n")
+    (clone / "template/{{ migrations_dir }}/00002_never.sql").write_text("-- +goose Up\n")
     (clone / "template/scripts/new.sh").write_text("#!/bin/sh\n")
     (clone / "template/scripts/new.sh").chmod(0o755)
     next_checklist(clone / "includes/documents/checklist.yml")
@@ -118,9 +119,11 @@ class Update:
         return yaml.safe_load(files[ANSWERS_FILE][1])
 
 
+CREATE_ONCE = interface.create_once(yaml.safe_load((ROOT / "copier.yml").read_text()))
+
+
 def create_once(path: str) -> bool:
-    patterns = yaml.safe_load((ROOT / "copier.yml").read_text())["create_once"]["default"]
-    return any(PurePosixPath("/" + path).match(pattern) for pattern in patterns)
+    return any(PurePosixPath("/" + path).match(pattern) for pattern in CREATE_ONCE)
 
 
 def edited(path: str, content: bytes) -> bytes:
