@@ -58,7 +58,7 @@ def install_lint() -> None:
 def install_test() -> None:
     """What `make test` needs, side by side: most of it waits for a registry or keeps one core busy."""
     _install_python("test")
-    _side_by_side(linters, promtool, compose, dashboard, pushgateway, lambda: postgres("15"))
+    _side_by_side(linters, promtool, compose, dashboard, goose, pushgateway, lambda: postgres("15"))
 
 
 def install_slow() -> None:
@@ -102,6 +102,12 @@ def promtool() -> Path:
 def pushgateway() -> Path:
     """The folder with the Pushgateway."""
     return _install_go("pushgateway", "-ldflags=-s -w", "tool")
+
+
+def goose() -> Path:
+    """The command `goose`, with PostgreSQL's driver alone."""
+    others = "no_clickhouse,no_libsql,no_mssql,no_mysql,no_sqlite3,no_vertica,no_ydb"
+    return _install_go("goose", f"-tags={others}", "-ldflags=-s -w", "tool") / "goose"
 
 
 def dashboard() -> Path:

@@ -38,8 +38,9 @@ def test_squawk_is_the_one_that_services_bring(run):
     assert brought.strip() == pin.strip()
 
 
-def test_goose_is_the_one_of_versions_yml():
-    assert required(ROOT / "engine/go.mod")["github.com/pressly/goose/v3"] == VERSIONS["goose"]
+@pytest.mark.parametrize("module", [ROOT / "engine", LOCKS / "goose"], ids=lambda folder: folder.name)
+def test_goose_is_the_one_of_versions_yml(module):
+    assert required(module / "go.mod")["github.com/pressly/goose/v3"] == VERSIONS["goose"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The plain goose CLI, pinned in the same module, and the engine go on with each other's work."""
+"""The plain goose CLI, in the same version, and the engine go on with each other's work."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from dev.toolchain import install
+
 ACCOUNTS = "-- +goose Up\nCREATE TABLE accounts ();\n-- +goose Down\nDROP TABLE accounts;\n"
 VERSION = "SELECT max(version_id) FROM goose_db_version"
 
 
 @pytest.fixture(scope="session")
-def goose(engine, run, shared) -> Path:
-    """The goose CLI, built from the engine's own module."""
-    module = engine.parents[1]
-    binary = shared / "goose"
-    built = run("go", "build", "-o", binary, "github.com/pressly/goose/v3/cmd/goose", cwd=module, timeout=900)
-    assert built.returncode == 0, built.stderr
-    return binary
+def goose() -> Path:
+    return install.goose()
 
 
 @pytest.fixture
