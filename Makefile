@@ -32,6 +32,7 @@ test-renovate: tools-test ## Let the real Renovate propose updates of the templa
 lint: tools-lint ## Run the linters on this repository itself
 	@"$(bin)/ruff" check --quiet
 	@"$(bin)/ruff" format --check --quiet
+	@"$(bin)/mypy" --no-error-summary
 	@"$(bin)/shellcheck" .ci/run dev/toolchain/*.sh template/tools/migrate/*.sh
 	@"$(bin)/yamllint" --strict *.yml .github .pre-commit-config.yaml .yamllint.yml
 	@.tools/go/bin/actionlint -shellcheck "$(bin)/shellcheck" .github/workflows/*.yml

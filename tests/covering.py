@@ -1,6 +1,8 @@
 """Answers that differ in every way that matters, in as few services as hold every pair of values."""
 
-from itertools import combinations
+from collections import OrderedDict
+
+from allpairspy import AllPairs
 
 from tests.amounts import MAJORS
 
@@ -36,34 +38,10 @@ VALUES = {
 }
 
 
-def every_pair(values: dict[str, list]) -> list[dict]:
-    """Rows that together hold each value of each name beside each value of each other name."""
-    names = list(values)
-
-    def pairs(row: dict[str, int]) -> set:
-        return {((a, row[a]), (b, row[b])) for a, b in combinations([name for name in names if name in row], 2)}
-
-    open_pairs = {
-        ((a, i), (b, j))
-        for a, b in combinations(names, 2)
-        for i in range(len(values[a]))
-        for j in range(len(values[b]))
-    }
-    rows = []
-    while open_pairs:
-        row = dict(min(open_pairs))
-        for name in names:
-            if name not in row:
-                row[name] = max(range(len(values[name])), key=lambda i: len(pairs({**row, name: i}) & open_pairs))
-        open_pairs -= pairs(row)
-        rows.append({name: values[name][row[name]] for name in names})
-    return rows
-
-
 def answers(row: dict) -> dict:
     mode, root_cert = row["production_ssl"]
     ssl = {"production_ssl_mode": mode} | ({"production_ssl_root_cert": root_cert} if root_cert else {})
     return {name: value for name, value in row.items() if name != "production_ssl"} | ssl
 
 
-COVERING = [answers(row) for row in every_pair(VALUES)]
+COVERING = [answers(row._asdict()) for row in AllPairs(OrderedDict(VALUES))]

@@ -1,5 +1,6 @@
 """`make bench`: what the template and the engine cost above what Copier and goose cost anyway."""
 
+import functools
 import os
 import shutil
 import statistics
@@ -108,7 +109,7 @@ def updating(folder: Path, heavy: Path) -> None:
         compare(
             f"{SERVICES} services: `avion-template update --workers={workers}`, against `copier update` in each",
             UPDATES,
-            lambda workers=workers: by_the_fleet(workers),
+            functools.partial(by_the_fleet, workers),
             by_hand,
             before=generate,
         )
@@ -267,7 +268,10 @@ def compare(
     before_theirs: Callable[[], None] | None = None,
 ) -> None:
     """Runs both in turn, each first as often as second, so that whatever else the machine does slows both."""
-    sides = [(ours, before, []), (theirs, before_theirs or before, [])]
+    sides: list[tuple[Callable[[], None], Callable[[], None], list[float]]] = [
+        (ours, before, []),
+        (theirs, before_theirs or before, []),
+    ]
     for turn in range(times):
         for action, prepare, durations in sides if turn % 2 else reversed(sides):
             prepare()

@@ -97,7 +97,7 @@ class Bench:
         self.execute("VACUUM (FREEZE, ANALYZE) accounts")
         self.execute("CHECKPOINT")
 
-    def start(self, job: str, *options: str) -> subprocess.Popen:
+    def start(self, job: str, *options: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             ["tools/migrate/bin/migrate", "backfill", *options, job],
             cwd=self.service,
@@ -260,7 +260,7 @@ def sampled(bench: Bench, amount: str) -> Iterator[list[tuple[float, float]]]:
 
         def sample() -> None:
             try:
-                value = session.execute(amount).fetchone()[0]
+                ((value,),) = session.execute(amount).fetchall()
             except psycopg.errors.UndefinedTable:  # The first job has not begun.
                 value = 0
             samples.append((time.time(), float(value)))

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from dev.bench.__main__ import SERVICE, do, released_twice
 from dev.toolchain.command import run
@@ -15,6 +16,7 @@ from dev.toolchain.published import publish
 SERVICES = int(sys.argv[1]) if len(sys.argv) > 1 else 200
 BY_HAND = 4
 WORKERS = 2
+Result = TypeVar("Result")
 
 
 def main() -> None:
@@ -51,7 +53,7 @@ def main() -> None:
             sys.exit(1)
 
 
-def timed(action: Callable[[], list[str] | None]) -> tuple[list[str] | None, float]:
+def timed(action: Callable[[], Result]) -> tuple[Result, float]:
     started = time.perf_counter()
     return action(), time.perf_counter() - started
 

@@ -1,6 +1,7 @@
 """The diagram of the architecture."""
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -23,7 +24,7 @@ def pictures() -> dict[str, str]:
     return {"architecture.svg": _draw(data, "en"), "architecture.ja.svg": _draw(data, "ja")}
 
 
-def _draw(data: dict, language: str) -> str:
+def _draw(data: dict[str, Any], language: str) -> str:
     head = element("path", d="M 0 0 L 8 4 L 0 8 z", fill=_FAINT)
     marker = element("marker", head, id="head", markerWidth=8, markerHeight=8, refX=8, refY=4, orient="auto")
     parts = [
@@ -38,7 +39,7 @@ def _draw(data: dict, language: str) -> str:
     return document(_WIDTH, _HEIGHT, data["title"][language], parts)
 
 
-def _box(box: dict, language: str) -> list[str]:
+def _box(box: dict[str, Any], language: str) -> list[str]:
     x, y, width, height = box["at"]
     fill, line = _FILL[box["kind"]], "#9aa5b1"
     if box["kind"] == "database":
@@ -58,11 +59,11 @@ def _box(box: dict, language: str) -> list[str]:
     return parts
 
 
-def _arrow(arrow: dict, boxes: dict, language: str) -> list[str]:
+def _arrow(arrow: dict[str, Any], boxes: dict[str, Any], language: str) -> list[str]:
     (x, y), (to_x, to_y) = _ends(arrow["from"], arrow["to"], boxes)
     upright = x == to_x or y == to_y
     way = f"M {x} {y} L {to_x} {to_y}" if upright else f"M {x} {y} H {to_x} V {to_y}"
-    line = {"stroke": _FAINT, "stroke_width": 1.5, "fill": "none", "marker_end": "url(#head)"}
+    line: dict[str, Any] = {"stroke": _FAINT, "stroke_width": 1.5, "fill": "none", "marker_end": "url(#head)"}
     if arrow.get("dashed"):
         line["stroke_dasharray"] = "5 4"
     parts = [element("path", d=way, **line)]
@@ -72,7 +73,7 @@ def _arrow(arrow: dict, boxes: dict, language: str) -> list[str]:
     return parts
 
 
-def _ends(start: str, end: str, boxes: dict) -> tuple[tuple[float, float], tuple[float, float]]:
+def _ends(start: str, end: str, boxes: dict[str, Any]) -> tuple[tuple[float, float], tuple[float, float]]:
     """Both ends; an arrow to a longer side goes straight there."""
     x, y = _side(start, boxes)
     to_x, to_y = _side(end, boxes)
@@ -85,7 +86,7 @@ def _ends(start: str, end: str, boxes: dict) -> tuple[tuple[float, float], tuple
     return (x, y), (to_x, to_y)
 
 
-def _side(place: str, boxes: dict) -> tuple[float, float]:
+def _side(place: str, boxes: dict[str, Any]) -> tuple[float, float]:
     name, side = place.split(".")
     x, y, width, height = boxes[name]["at"]
     return {

@@ -34,6 +34,6 @@ def page(root: Path) -> str:
 def _policy(root: Path) -> tuple[list[int], int]:
     """The codes after which the Job stops at once, and how often it tries again after the others."""
     text = (root / _JOB).read_text()
-    rule = re.search(r"onExitCodes: (\{.*\})", text)
-    retries = re.search(r"backoffLimit: (\d+)", text)
-    return yaml.safe_load(rule[1])["values"], int(retries[1])
+    (rule,) = re.findall(r"onExitCodes: (\{.*\})", text)
+    (retries,) = re.findall(r"backoffLimit: (\d+)", text)
+    return yaml.safe_load(rule)["values"], int(retries)

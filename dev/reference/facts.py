@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 _FOLDER = Path(__file__).parent
 
 
-def read(name: str) -> dict[str, str]:
+def read(name: str) -> dict[str, Any]:
     """The facts in one file, by the name that they are about."""
     return yaml.safe_load((_FOLDER / name).read_text())
 

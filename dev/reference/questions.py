@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from dev.reference import facts, rendered
 from dev.reference.markdown import code, table
@@ -52,7 +53,9 @@ def _groups(root: Path) -> dict[str, list[str]]:
     return {heading: names for heading, names in groups.items() if heading in list(groups)[:4]}
 
 
-def _question(name: str, question: dict, given: dict, refused: dict | None, rule: str | None) -> list[str]:
+def _question(
+    name: str, question: dict[str, Any], given: dict[str, Any], refused: dict[str, Any] | None, rule: str | None
+) -> list[str]:
     parts = [f"### {name}", question["help"].strip()]
     choices = question.get("choices")
     if isinstance(choices, dict):
@@ -64,12 +67,12 @@ def _question(name: str, question: dict, given: dict, refused: dict | None, rule
     condition = question.get("when", "").strip("{} ").removeprefix(_A_SERVICE).removeprefix(" and ")
     if condition:
         lines.append(f"- Only where {code(condition)}")
-    if rule:
+    if rule and refused:
         lines.append(f"- {code(json.dumps(refused[name], ensure_ascii=False))} is refused: {rule}")
     return [*parts, "\n".join(lines)]
 
 
-def _type(question: dict) -> str:
+def _type(question: dict[str, Any]) -> str:
     if question.get("multiselect"):
         return "any of the choices, as a list"
     if "choices" in question:
@@ -77,7 +80,7 @@ def _type(question: dict) -> str:
     return _TYPES[question["type"]]
 
 
-def _default(name: str, question: dict, given: dict) -> str:
+def _default(name: str, question: dict[str, Any], given: dict[str, Any]) -> str:
     if question.get("ask") is False:
         return f"{code(question['default'].strip('{} '))}, stored at the first copy and never asked"
     if name not in given:

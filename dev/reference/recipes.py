@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -40,7 +41,7 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _default(variable: dict) -> str:
+def _default(variable: dict[str, Any]) -> str:
     if "default" not in variable:
         return "must be given"
     if variable["default"] == "":

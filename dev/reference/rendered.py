@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import yaml
 from copier import run_copy
@@ -26,7 +27,7 @@ def _template(root: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def settings(root: Path) -> dict:
+def settings(root: Path) -> dict[str, Any]:
     """copier.yml as data."""
     return yaml.safe_load((root / "copier.yml").read_text())
 

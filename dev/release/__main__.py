@@ -6,18 +6,21 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from dev.release import changelog
 from dev.release.history import FILE, ROOT, Release, check_out, git, releases
 from dev.release.interface import ACCEPTED, ANSWERS, breaking, read
 from dev.seal import outdated, sealed
 
+Answers = Mapping[str, dict[str, Any]]
+
 
 class RefusedError(Exception):
     """Why this is no release, and what to do."""
 
 
-def release(version: str, folder: Path, answers: Mapping = ANSWERS, accepted: list = ACCEPTED) -> Release:
+def release(version: str, folder: Path, answers: Answers = ANSWERS, accepted: list[Any] = ACCEPTED) -> Release:
     """Records the tip of main as a version, in one commit on top of it."""
     commit = tip_of_main(folder)
     last = releases(folder)[-1]
@@ -79,7 +82,7 @@ def successor(last: str, version: str) -> str:
     return steps[version]
 
 
-def differences_to(last: Release, commit: str, folder: Path, answers: Mapping, accepted: list) -> list[str]:
+def differences_to(last: Release, commit: str, folder: Path, answers: Answers, accepted: list[Any]) -> list[str]:
     with tempfile.TemporaryDirectory() as trees:
         old, new = (
             read(check_out(folder, one, Path(trees) / name), answers, accepted)

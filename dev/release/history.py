@@ -61,7 +61,9 @@ def check_out(repository: Path, commit: str, folder: Path) -> Path:
     archive = subprocess.run(["git", "archive", commit], cwd=repository, check=True, stdout=subprocess.PIPE).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
         # Python 3.11.4 brought the filter, which 3.14 uses by itself; what lies between warns without it.
-        files.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+        if hasattr(tarfile, "data_filter"):
+            files.extraction_filter = staticmethod(tarfile.data_filter)
+        files.extractall(folder)
     return folder
 
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 from copier import run_copy
@@ -22,7 +23,7 @@ _INSIDE = re.compile(r"tools/migrate/(?!(build|squawk|template-check)\.sh$|redis
 class Interface:
     """The names that services, their pipelines and their people use."""
 
-    questions: dict[str, dict] = field(default_factory=dict)
+    questions: dict[str, dict[str, Any]] = field(default_factory=dict)
     create_once: set[str] = field(default_factory=set)
     # With each canonical answers file: the generated paths, and whether they are executable.
     paths: dict[str, dict[str, bool]] = field(default_factory=dict)
@@ -35,7 +36,9 @@ class Interface:
     refusals: list[str] = field(default_factory=list)
 
 
-def read(template: Path, answers: Mapping[str, dict] = ANSWERS, accepted: list[dict] = ACCEPTED) -> Interface:
+def read(
+    template: Path, answers: Mapping[str, dict[str, Any]] = ANSWERS, accepted: list[dict[str, Any]] = ACCEPTED
+) -> Interface:
     """The interface of the template in a folder that is no repository."""
     settings = yaml.safe_load((template / "copier.yml").read_text())
     interface = Interface(
@@ -58,13 +61,13 @@ def read(template: Path, answers: Mapping[str, dict] = ANSWERS, accepted: list[d
     return interface
 
 
-def create_once(settings: dict) -> list[str]:
+def create_once(settings: dict[str, Any]) -> list[str]:
     """The patterns of files that become the service's own, with the default folder for migrations."""
     patterns = settings["create_once"]["default"]
     return [pattern.replace("{{ migrations_dir | default('migrations') }}", "migrations") for pattern in patterns]
 
 
-def refusal(template: Path, answers: dict) -> str:
+def refusal(template: Path, answers: dict[str, Any]) -> str:
     """Why these answers are refused, or nothing. No file is generated."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "avion-auth"
@@ -127,7 +130,7 @@ def breaking(old: Interface, new: Interface) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _question(name: str, old: dict, new: dict | None) -> list[str]:
+def _question(name: str, old: dict[str, Any], new: dict[str, Any] | None) -> list[str]:
     if new is None:
         return [f"question {name} is gone"]
     found = []
@@ -138,6 +141,6 @@ def _question(name: str, old: dict, new: dict | None) -> list[str]:
     return found
 
 
-def _choices(question: dict) -> list:
+def _choices(question: dict[str, Any]) -> list[Any]:
     choices = question.get("choices", [])
     return list(choices.values()) if isinstance(choices, dict) else choices

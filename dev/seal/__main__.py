@@ -18,7 +18,7 @@ def following(version: str) -> str:
 
 def seal(version: str) -> str:
     environment = {**os.environ, "PATH": search_path(), "GOWORK": "off", "GOTOOLCHAIN": "local"}
-    command = ["go", "run", ".", ROOT / ENGINE, ROOT / SERVICE, f"v{version}"]
+    command: list[str | Path] = ["go", "run", ".", ROOT / ENGINE, ROOT / SERVICE, f"v{version}"]
     return subprocess.run(
         command, cwd=Path(__file__).parent, env=environment, check=True, text=True, stdout=subprocess.PIPE
     ).stdout.strip()

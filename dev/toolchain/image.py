@@ -60,16 +60,22 @@ def stages(dockerfile: Path) -> dict[str, list[tuple[str, str]]]:
     name = ""
     for instruction, arguments in instructions(dockerfile):
         if instruction == "FROM":
-            name = _FROM.fullmatch(arguments)[2] or "image"
+            name = _origin(arguments)[1] or "image"
             found[name] = []
         found[name].append((instruction, arguments))
     return found
 
 
+def _origin(arguments: str) -> tuple[str, str | None]:
+    """What a stage is made from, and its name."""
+    (found,) = _FROM.finditer(arguments)
+    return found[1], found[2]
+
+
 def needed(stages: Mapping[str, list[tuple[str, str]]], target: str) -> list[str]:
     """The target and what it is made from, as BuildKit finds out: other stages are not built."""
     text = " ".join(arguments for _, arguments in stages[target])
-    origins = [*re.findall(r"--from=(\w[\w-]*)", text), _FROM.fullmatch(stages[target][0][1])[1]]
+    origins = [*re.findall(r"--from=(\w[\w-]*)", text), _origin(stages[target][0][1])[0]]
     earlier = [one for origin in origins if origin in stages for one in needed(stages, origin)]
     return [*dict.fromkeys(earlier), target]
 
@@ -89,7 +95,7 @@ def build(dockerfile: Path, into: Path, built: Path | None = None, target: str =
     done: dict[str, Stage] = {}
     for title in needed(described, target):
         (_, origin), *rest = described[title]
-        base = _FROM.fullmatch(origin)[1]
+        base, _ = _origin(origin)
         root = into / title
         if base in done:
             shutil.copytree(done[base].root, root, symlinks=True)

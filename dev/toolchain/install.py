@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = Path(__file__).resolve().parent
@@ -243,7 +244,7 @@ def _alone(stamp: Path) -> Iterator[None]:
         yield
 
 
-def _run(*command: str | Path, **options) -> None:
+def _run(*command: str | Path, **options: Any) -> None:
     if subprocess.run(command, check=False, stdin=subprocess.DEVNULL, **options).returncode:
         sys.exit(f"Installing stopped at `{' '.join(map(str, command))}`: what it wrote above says why.")
 

@@ -12,4 +12,4 @@ def free_port(host: str = "127.0.0.1", wanted: int = 0) -> int:
             probe.bind((host, wanted))
         except OSError:
             return free_port(host)
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])

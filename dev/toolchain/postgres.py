@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from dev.toolchain import install
 from dev.toolchain.command import environment
@@ -80,7 +81,7 @@ class Server:
         self._log.close()
 
     def stop(self) -> None:
-        if self._supervisor.poll() is None:
+        if self._supervisor.poll() is None and self._supervisor.stdin:
             self._supervisor.stdin.close()
             self._supervisor.wait(timeout=60)
 
@@ -175,15 +176,17 @@ class Server:
         if not durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         options = [f"--{name}={value}" for name, value in settings.items()]
-        supervisor = ["sh", "-c", _LIVES_AS_LONG_AS_WE_DO, "sh", self._home, self._programs / "pg_ctl"]
-        return subprocess.Popen(
-            [*supervisor, self._programs / "postgres", "-D", self._data, *options],
+        command: list[str | Path] = ["sh", "-c", _LIVES_AS_LONG_AS_WE_DO, "sh", self._home, self._programs / "pg_ctl"]
+        command += [self._programs / "postgres", "-D", self._data, *options]
+        started: subprocess.Popen[bytes] = subprocess.Popen(
+            command,
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=self._log,
             start_new_session=True,
             **self._as_server(),
         )
+        return started
 
     def _await_ready(self) -> None:
         patience = time.monotonic() + 60
@@ -207,7 +210,7 @@ class Server:
             for path in paths:
                 os.chown(path, self._account.pw_uid, self._account.pw_gid)
 
-    def _as_server(self) -> dict:
+    def _as_server(self) -> dict[str, Any]:
         options = {"cwd": self._home, "env": {"PATH": os.defpath, "LC_ALL": "C"}}
         if self._account:
             options |= {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}

@@ -1,18 +1,16 @@
-"""A Redis server without a system installation, Docker or root, and the little of its protocol that tests need."""
+"""A Redis server without a system installation, Docker or root."""
 
 import contextlib
-import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
+
+import valkey
 
 from dev.toolchain import install
 from dev.toolchain.port import free_port
-
-
-class RefusedError(Exception):
-    """The server answered with an error."""
 
 
 class Redis:
@@ -53,7 +51,7 @@ class Redis:
         )
         patience = time.monotonic() + 30
         while True:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(valkey.ConnectionError):
                 self("PING")
                 return
             assert self._server.poll() is None, self.log()
@@ -68,18 +66,12 @@ class Redis:
     def log(self) -> str:
         return (Path(self._home.name) / "log").read_text()
 
-    def __call__(self, *words: object) -> object:
+    def __call__(self, *words: object) -> Any:
         """Sends one command over a connection of its own and returns the answer."""
-        with (
-            socket.create_connection((self.host, self.port), timeout=60) as connection,
-            connection.makefile("rwb") as wire,
-        ):
-            for command in (("AUTH", self.password), words):
-                parts = [str(word).encode() for word in command]
-                wire.write(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts))
-                wire.flush()
-                answer = _read(wire)
-            return answer
+        with valkey.Valkey(
+            self.host, self.port, password=self.password, decode_responses=True, socket_timeout=60
+        ) as client:
+            return client.execute_command(*words)
 
     def sets(self, prefix: str) -> dict[str, dict[str, float]]:
         """Every sorted set under a prefix, with its members and their scores."""
@@ -88,20 +80,3 @@ class Redis:
             flat = self("ZRANGE", name, 0, -1, "WITHSCORES")
             found[name] = dict(zip(flat[::2], map(float, flat[1::2]), strict=True))
         return found
-
-
-def _read(wire) -> object:
-    line = wire.readline()
-    kind, rest = line[:1], line[1:-2]
-    match kind:
-        case b"+":
-            return rest.decode()
-        case b"-":
-            raise RefusedError(rest.decode())
-        case b":":
-            return int(rest)
-        case b"$":
-            return None if int(rest) < 0 else wire.read(int(rest) + 2)[:-2].decode()
-        case b"*":
-            return [_read(wire) for _ in range(int(rest))]
-    raise OSError(f"no answer but {line!r}")
