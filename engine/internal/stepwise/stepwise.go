@@ -39,6 +39,8 @@ type Runner struct {
 	Limit func(ctx context.Context, patient bool) context.Context
 	// Confirm fails where the run has lost its lock.
 	Confirm func(ctx context.Context, transaction *sql.Tx) error
+	// Pooled tells that each transaction may have another session of the server, which other clients have after it.
+	Pooled bool
 	// Say is told what a person should know.
 	Say func(format string, values ...any)
 
@@ -181,12 +183,12 @@ func (r *Runner) step(ctx context.Context, position int, statement migration.Sta
 
 // inside runs a statement in a transaction with the line that remembers it.
 func (r *Runner) inside(ctx context.Context, position int, statement migration.Statement) error {
-	ctx = r.Limit(ctx, false)
-	transaction, err := r.Session.BeginTx(ctx, nil)
+	limited := r.Limit(ctx, false)
+	transaction, err := r.Session.BeginTx(limited, nil)
 	if err != nil {
 		return err
 	}
-	if _, err = transaction.ExecContext(ctx, statement.Text); err == nil {
+	if _, err = transaction.ExecContext(limited, statement.Text); err == nil {
 		err = r.remember(ctx, transaction, position, statement)
 	}
 	if err != nil {
@@ -208,6 +210,10 @@ func (r *Runner) remember(ctx context.Context, transaction *sql.Tx, position int
 
 // withOwnSettings lets the rest of a transaction find the engine's tables, whatever the file has set for its next statements.
 func (r *Runner) withOwnSettings(ctx context.Context, transaction *sql.Tx) error {
+	if r.Pooled { // nothing that the file has set may reach whoever has the session next
+		_, err := transaction.ExecContext(ctx, "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL")
+		return err
+	}
 	_, err := transaction.ExecContext(ctx, "SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL ROLE "+literal(r.own.role)+
 		"; SELECT set_config('search_path', "+literal(r.own.searchPath)+", true)")
 	return err
