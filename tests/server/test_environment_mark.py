@@ -23,7 +23,7 @@ def engine(run, service, database):
 @pytest.fixture
 def production(engine, database):
     """A database that was first migrated as production."""
-    engine(0, "up")
+    engine(0, "up", ENVIRONMENT="test")
     database.query("UPDATE goose_db_version_environment SET environment = 'production'")
     return database
 
@@ -45,14 +45,22 @@ def test_first_up_marks_the_database_once(engine, database):
     assert database.value(MARK) == "test"
 
 
+def test_an_environment_that_nobody_said_marks_nothing(engine, database):
+    engine(0, "up")
+    assert database.query(MARK) == []
+    assert "set ENVIRONMENT" in engine(1, "mark", CONFIRM=database["DB_NAME"])
+    engine(0, "up", ENVIRONMENT="test")
+    assert database.value(MARK) == "test"
+
+
 def test_restored_dump_stays_production_until_it_is_marked(engine, production, create_database):
     dump = command.run("pg_dump", "--no-owner", cwd="/", env=production.libpq)
     restored = create_database("avion_restored")
     command.run("psql", "--quiet", cwd="/", env=restored.libpq, feed=dump.stdout)
     assert restored.value(MARK) == "production"
     assert "seed is not allowed in production" in engine(1, "seed", into=restored)
-    assert f"CONFIRM={restored['DB_NAME']}" in engine(1, "mark", into=restored)
-    marked = engine(0, "mark", into=restored, CONFIRM=restored["DB_NAME"])
+    assert f"CONFIRM={restored['DB_NAME']}" in engine(1, "mark", into=restored, ENVIRONMENT="development")
+    marked = engine(0, "mark", into=restored, ENVIRONMENT="development", CONFIRM=restored["DB_NAME"])
     assert "is marked as development now; it was marked as production" in marked
     engine(0, "up", into=restored)
     engine(0, "seed", into=restored)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"io"
 	"net"
@@ -37,7 +39,7 @@ func Lost(err error) bool {
 		return sessionEnded(server)
 	}
 	var ended lostSession
-	return errors.As(err, &ended) || pgconn.SafeToRetry(err) || isNetwork(err)
+	return errors.As(err, &ended) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || pgconn.SafeToRetry(err) || isNetwork(err)
 }
 
 // sessionEnded recognises the server's last words to a session.

@@ -17,11 +17,14 @@ type Limits struct {
 	// Patient lets a statement that nobody has to wait behind wait for its locks as long as it may take, where the file has no
 	// limit for them.
 	Patient bool
+	// Alone tells that the statement is a transaction of its own.
+	Alone bool
 }
 
 // limits are what the statements of a migration run within.
 type limits struct {
 	settings map[string]string
+	alone    bool
 	// lifted is told, once a statement has tried to lift a limit, which one and to what.
 	lifted func(name, value string)
 }
@@ -46,8 +49,11 @@ func (t Target) WithLimits(ctx context.Context, file Limits, lifted func(name, v
 	if file.Patient && file.Lock == nil {
 		settings["lock_timeout"] = settings["statement_timeout"]
 	}
-	return context.WithValue(ctx, limitsKey{}, limits{settings, lifted})
+	return context.WithValue(ctx, limitsKey{}, limits{settings, file.Alone, lifted})
 }
+
+// Own is the context of a statement of the engine's in the midst of a migration: what it does to the limits is meant.
+func Own(ctx context.Context) context.Context { return context.WithValue(ctx, limitsKey{}, limits{}) }
 
 func limitsOf(ctx context.Context) limits {
 	found, _ := ctx.Value(limitsKey{}).(limits)

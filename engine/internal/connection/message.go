@@ -12,6 +12,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"avion.internal/migrate/internal/failure"
 )
 
 // EndedTransaction is the error of a statement that ended the transaction it ran in: what ran up to there is committed, or
@@ -55,6 +57,10 @@ func (c *conn) execute(ctx context.Context, opening []string, text string) (int6
 	commands = commands[len(opening):]
 	if c.status() != inTransaction || slices.ContainsFunc(commands, func(command string) bool { return slices.Contains(controls, command) }) {
 		return rows, EndedTransaction
+	}
+	if c.settings != nil && limitsOf(ctx).alone && slices.Contains(commands, "SET") {
+		return rows, failure.Refused("SET does not outlast its statement behind a pooler, where each transaction may have another session: " +
+			"name schemas where they are used, or give the file a transaction")
 	}
 	if slices.ContainsFunc(commands, func(command string) bool { return slices.Contains(settles, command) }) {
 		err = c.reassert(ctx)

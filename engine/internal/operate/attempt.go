@@ -152,7 +152,8 @@ func (a *applier) attempt(ctx context.Context, step migration.Migration, script 
 		Confirm: func(ctx context.Context, transaction *sql.Tx) error {
 			return a.session.confirm(ctx, transaction)
 		},
-		Say: a.session.Engine.Report.Say,
+		Pooled: a.session.Target.Pooled(),
+		Say:    a.session.Engine.Report.Say,
 	}
 	if err := runner.Run(ctx); err != nil {
 		var stopped *stepwise.Stopped
@@ -168,7 +169,7 @@ func (a *applier) attempt(ctx context.Context, step migration.Migration, script 
 
 // limit is the context that the statements of a file run with.
 func (a *applier) limit(ctx context.Context, step migration.Migration, script migration.Script, patient bool) context.Context {
-	limits := connection.Limits{Lock: script.Limits.Lock, Statement: script.Limits.Statement, Patient: patient}
+	limits := connection.Limits{Lock: script.Limits.Lock, Statement: script.Limits.Statement, Patient: patient, Alone: script.NoTransaction}
 	return a.session.Target.WithLimits(ctx, limits, func(name, value string) {
 		told := step.File + name
 		if !a.told[told] {

@@ -65,6 +65,9 @@ func (e *Engine) Mark(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if target.Inferred {
+		return failure.Refused("nobody has said which environment database %s is to be marked with: set ENVIRONMENT to development, test, staging or production", target.Database)
+	}
 	if err := e.confirm("mark", "changes which rules protect the database, and needs its name", target); err != nil {
 		return err
 	}

@@ -45,6 +45,7 @@ func (r *recorder) Delete(ctx context.Context, db goosedb.DBTxConn, version int6
 
 func (r *recorder) record(ctx context.Context, db goosedb.DBTxConn, write func(goosedb.DBTxConn) error) error {
 	if r.verify != nil {
+		ctx := connection.Own(ctx)
 		if _, err := db.ExecContext(ctx, ownSettings); err != nil {
 			return err
 		}
@@ -56,7 +57,7 @@ func (r *recorder) record(ctx context.Context, db goosedb.DBTxConn, write func(g
 	if err := write(last); err != nil || last.given {
 		return err
 	}
-	_, err := db.ExecContext(ctx, r.before())
+	_, err := db.ExecContext(connection.Own(ctx), r.before())
 	return err
 }
 

@@ -39,10 +39,14 @@ type Runner struct {
 	Limit func(ctx context.Context, patient bool) context.Context
 	// Confirm fails where the run has lost its lock.
 	Confirm func(ctx context.Context, transaction *sql.Tx) error
+	// Pooled tells that each transaction may have another session of the server, which other clients have after it.
+	Pooled bool
 	// Say is told what a person should know.
 	Say func(format string, values ...any)
 
 	own settings
+	// byItself tells that the statement which ran last commits by itself.
+	byItself bool
 }
 
 // settings are the session's own, which a file may have changed.
@@ -64,6 +68,8 @@ type Stopped struct {
 	Line, Done int
 	// Outside tells that the statement ran outside a transaction: a part of its work may stay.
 	Outside bool
+	// ByItself tells that it commits by itself, so that nobody can tell how far it came.
+	ByItself bool
 }
 
 func (s *Stopped) Error() string { return s.Err.Error() }
@@ -81,6 +87,9 @@ func (s *Stopped) Stays() string {
 		stays = "the statement before it stays, and does not run again"
 	default:
 		stays = fmt.Sprintf("the %d statements before it stay, and do not run again", s.Done)
+	}
+	if s.ByItself {
+		return fmt.Sprintf("%s; line %d commits by itself, so what it committed stays, and it is not run again as it is: look at what it did, and write into the file what is left to do", stays, s.Line)
 	}
 	if !s.Outside {
 		return fmt.Sprintf("%s: the next run begins with line %d", stays, s.Line)
@@ -111,7 +120,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		outside := found
 		if !found || !record.Done {
 			if outside, err = r.step(ctx, position, statement, record, found); err != nil {
-				return &Stopped{Err: err, Line: statement.Line, Done: done, Outside: outside}
+				return &Stopped{Err: err, Line: statement.Line, Done: done, Outside: outside, ByItself: r.byItself}
 			}
 		}
 		done++
@@ -181,12 +190,12 @@ func (r *Runner) step(ctx context.Context, position int, statement migration.Sta
 
 // inside runs a statement in a transaction with the line that remembers it.
 func (r *Runner) inside(ctx context.Context, position int, statement migration.Statement) error {
-	ctx = r.Limit(ctx, false)
-	transaction, err := r.Session.BeginTx(ctx, nil)
+	limited := r.Limit(ctx, false)
+	transaction, err := r.Session.BeginTx(limited, nil)
 	if err != nil {
 		return err
 	}
-	if _, err = transaction.ExecContext(ctx, statement.Text); err == nil {
+	if _, err = transaction.ExecContext(limited, statement.Text); err == nil {
 		err = r.remember(ctx, transaction, position, statement)
 	}
 	if err != nil {
@@ -208,6 +217,10 @@ func (r *Runner) remember(ctx context.Context, transaction *sql.Tx, position int
 
 // withOwnSettings lets the rest of a transaction find the engine's tables, whatever the file has set for its next statements.
 func (r *Runner) withOwnSettings(ctx context.Context, transaction *sql.Tx) error {
+	if r.Pooled { // nothing that the file has set may reach whoever has the session next
+		_, err := transaction.ExecContext(ctx, "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL")
+		return err
+	}
 	_, err := transaction.ExecContext(ctx, "SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL ROLE "+literal(r.own.role)+
 		"; SELECT set_config('search_path', "+literal(r.own.searchPath)+", true)")
 	return err
@@ -231,6 +244,7 @@ func (r *Runner) bookkeep(ctx context.Context, write func(*sql.Tx) error) error 
 // outside runs a statement between two lines that remember it.
 func (r *Runner) outside(ctx context.Context, position int, statement migration.Statement, record history.Statement) error {
 	again := record.Unusable != ""
+	r.byItself = record.Reason == commitsByItself
 	record.Position, record.Checksum = position, checksum(statement)
 	if !again {
 		unusable, err := r.unusable(ctx)
@@ -274,6 +288,7 @@ func isDone(code string) bool {
 
 // ended remembers a statement that ended its own transaction, so that it is not run again as it is.
 func (r *Runner) ended(ctx context.Context, position int, statement migration.Statement, err error) error {
+	r.byItself = true
 	record := history.Statement{Position: position, Checksum: checksum(statement), Reason: commitsByItself, Unusable: "{}"}
 	return errors.Join(err, r.bookkeep(ctx, func(transaction *sql.Tx) error {
 		return history.Begin(ctx, transaction, r.Table, r.Section, record)
