@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import yaml
+
 from avion_template import changelog
 from avion_template.checkout import ANSWERS, Checkout, RefusedError, git
 from avion_template.render import written
@@ -149,7 +151,7 @@ def _reaches(checkout: Checkout, branch: str, prefix: str, target: str) -> bool:
         answers = checkout.git("cat-file", "blob", f"{branch}:{prefix}{ANSWERS}")
     except RefusedError:
         return False
-    return f"\n_commit: {target}\n" in answers
+    return yaml.safe_load(answers).get("_commit") == target
 
 
 def _update_in(folder: Path, checkout: Checkout, target: str, scratch: str) -> Outcome | Change:

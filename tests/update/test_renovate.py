@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 
 import pytest
 import yaml
 
+from dev.toolchain import command, install
 from dev.toolchain.install import ROOT
 from dev.toolchain.published import URL
 
 PRESET = json.loads((ROOT / "default.json").read_text())
-# As Renovate's copier manager looks for files.
+# As Renovate's copier manager looks for files, and its managers of what the template pins.
 FILES = re.compile(r"(^|/)\.copier-answers(\..+)?\.ya?ml")
+PINS = re.compile(
+    r"(^|/)go\.mod$|(^|/|\.)([Dd]ocker|[Cc]ontainer)file$|(^|/)([Dd]ocker|[Cc]ontainer)file[^/]*$|(^|/)(docker-)?compose[^/]*\.ya?ml$|(^|/)k8s/.*\.ya?ml$"
+    r"|(^|/)\.github/(workflows|actions)/.+\.ya?ml$|requirements[^/]*\.txt$"
+)
 
 
 def rules(source: str) -> dict:
     """What the preset says about a dependency that is named like this."""
     found: dict = {}
     for rule in PRESET["packageRules"]:
-        assert rule["matchManagers"] == ["copier"]
+        if rule.get("matchManagers") != ["copier"]:
+            continue
         (name,) = rule["matchDepNames"]
         if name == source or (name.startswith("/") and re.search(name.strip("/"), source)):
             found |= {key: value for key, value in rule.items() if key != "description"}
@@ -54,7 +61,10 @@ def test_name_of_the_readme_leads_to_where_git_finds_the_template(copier_cli, tm
 def test_pull_requests_are_grouped_labelled_and_explained(source):
     assert rules(source)["groupName"] == "migration template"
     assert "migration-template" in rules(source)["labels"]
-    assert "make migrate-template-check" in rules(source)["prBodyNotes"][0]
+    service, changelog, conflict = rules(source)["prBodyNotes"]
+    assert "{{{currentValue}}}...{{{newValue}}}" in service
+    assert rules(source)["changelogUrl"] in changelog
+    assert "make migrate-template-check" in conflict
 
 
 def test_other_templates_are_left_alone():
@@ -65,3 +75,45 @@ def test_other_templates_are_left_alone():
 def test_major_versions_wait_for_approval():
     (major,) = [rule for rule in PRESET["packageRules"] if rule.get("dependencyDashboardApproval")]
     assert major["matchUpdateTypes"] == ["major"]
+
+
+@pytest.fixture(scope="module")
+def left_alone() -> Callable[[list[str]], list[str]]:
+    """left_alone(files): those that the preset lets no bot bump, by the library with which Renovate reads the patterns."""
+    (rule,) = [rule for rule in PRESET["packageRules"] if rule.get("enabled") is False]
+    node, npm = install.npm()
+    library = npm.parents[1] / "node_modules/minimatch/dist/commonjs/index.js"
+    script = """
+        const {minimatch} = require(process.argv[1]), [patterns, files] = JSON.parse(process.argv[2])
+        const matches = file => patterns.some(pattern => minimatch(file, pattern, {dot: true, nocase: true}))
+        console.log(JSON.stringify(files.filter(matches)))
+    """
+
+    def left_alone(files: list[str]) -> list[str]:
+        asked = command.run(node, "-e", script, library, json.dumps([rule["matchFileNames"], files]), cwd=ROOT)
+        assert asked.returncode == 0, asked.stderr
+        return json.loads(asked.stdout)
+
+    return left_alone
+
+
+@pytest.mark.parametrize("folder", ["", "services/avion-timeline/"])
+def test_bots_leave_alone_what_the_template_pins(generate, left_alone, folder):
+    layout = "monorepo-service" if folder else "repository"
+    service = generate("avion-timeline", layout=layout, considerations=["redis_sync", "audit_retention"])
+    files = [path.relative_to(service).as_posix() for path in service.rglob("*") if path.is_file()]
+    pinned = {folder + file for file in files if PINS.search(file)} - {f"{folder}docker-compose.yml"}
+    assert {f"{folder}tools/migrate/go.mod", f"{folder}migrations.Dockerfile"} <= pinned
+    assert set(left_alone([folder + file for file in files])) >= pinned
+
+
+def test_bots_leave_alone_the_workflow_at_the_root(generate, left_alone):
+    root = generate(layout="monorepo-root")
+    files = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
+    assert left_alone(files) == [".github/workflows/migrations.yml"]
+
+
+def test_bots_bump_what_is_the_services_own(left_alone):
+    own = ["go.mod", "Dockerfile", "docker-compose.yml", ".copier-answers.yml", ".github/workflows/ci.yml"]
+    own += ["k8s/deployment.yaml", "tools/go.mod", "avion-auth/.copier-answers.yml", "avion-auth/go.mod"]
+    assert left_alone(own) == []

@@ -55,7 +55,7 @@ done
 [ $# -gt 0 ] || set -- migrate
 cd "$(dirname "$0")"
 
-! grep -q '^<<<<<<< \|^>>>>>>> ' go.mod go.sum ||
+! grep -Eq '^(<{7}|>{7}) ' go.mod go.sum ||
 	fail 'tools/migrate/go.mod or go.sum holds conflict markers: make migrate-template-check names all files that do'
 
 # Nothing of the surroundings decides what is built, but for the proxy, the certificates and the caches. Each is set to what
