@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"avion.internal/migrate/internal/child"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/migration"
 	"avion.internal/migrate/internal/sqlparser"
