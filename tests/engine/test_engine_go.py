@@ -56,12 +56,12 @@ def test_unit_and_database_tests_pass(go, certificate):
 
 
 @pytest.mark.slow
-def test_expected_locks_are_those_that_the_newest_server_takes(go, postgres_server):
+def test_the_cases_are_judged_and_measured_right_on_the_newest_server(go, postgres_server):
     verdict = go(
-        *("go", "test", "-v", "-run=^TestExpectedLocksAreThoseReallyTaken$", "./internal/develop"),
+        *("go", "test", "-v", "-run=^TestTheCasesAreJudgedAndMeasuredRight$", "./internal/lint"),
         env=address(postgres_server(NEWEST)),
     )
-    assert "--- PASS: TestExpectedLocksAreThoseReallyTaken" in verdict
+    assert "--- PASS: TestTheCasesAreJudgedAndMeasuredRight" in verdict
 
 
 @pytest.mark.slow

@@ -13,6 +13,8 @@ import (
 	"avion.internal/migrate/internal/locks"
 	"avion.internal/migrate/internal/migration"
 	"avion.internal/migrate/internal/operate"
+	"avion.internal/migrate/internal/rules"
+	"avion.internal/migrate/internal/trace"
 )
 
 // relation is something that a statement can lock.
@@ -59,9 +61,9 @@ func (c *checker) measure(ctx context.Context, step migration.Migration) (checke
 	}
 	checked.Milliseconds = time.Since(started).Milliseconds()
 	if script.NoTransaction { // each statement has let go of its locks
-		checked.Locks = expected(script.Up)
+		checked.Locks, err = expected(script.Up)
 	}
-	return checked, nil
+	return checked, err
 }
 
 func (c *checker) relations(ctx context.Context) (map[uint32]relation, error) {
@@ -121,27 +123,30 @@ func taken(ctx context.Context, db goosedb.DBTxConn, there map[uint32]relation) 
 	return found, rows.Err()
 }
 
-// expected are the locks of a file's statements together, as far as they are known.
-func expected(statements []migration.Statement) []locks.Lock {
+// expected are the locks that the text of a file without a transaction lets expect, as far as they are known.
+func expected(statements []migration.Statement) ([]locks.Lock, error) {
+	units, err := trace.Units(statements)
+	if err != nil {
+		return nil, err
+	}
+	verdict := rules.Check(rules.File{NoTransaction: true, Units: units})
 	found := []locks.Lock{}
-	created := map[string]bool{}
-	for _, statement := range statements {
-		for _, text := range statement.Parts() {
-			for _, lock := range locks.Expect(text, created).Locks {
-				position := slices.IndexFunc(found, func(known locks.Lock) bool {
-					return known.Relation == lock.Relation && known.OfIndex == lock.OfIndex
-				})
-				switch {
-				case position < 0:
-					found = append(found, lock)
-				case lock.Mode.StrongerThan(found[position].Mode):
-					found[position] = lock
-				}
+	for unit := range units {
+		held, _ := verdict.Locks(unit)
+		for _, lock := range held {
+			position := slices.IndexFunc(found, func(known locks.Lock) bool {
+				return known.Relation == lock.Relation && known.OfIndex == lock.OfIndex
+			})
+			switch {
+			case position < 0:
+				found = append(found, lock.Lock)
+			case lock.Mode.StrongerThan(found[position].Mode):
+				found[position] = lock.Lock
 			}
 		}
 	}
 	sortLocks(found)
-	return found
+	return found, nil
 }
 
 func sortLocks(found []locks.Lock) {

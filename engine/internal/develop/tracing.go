@@ -47,7 +47,7 @@ func traceOn(ctx context.Context, target connection.Target, before, files []trac
 	if err != nil {
 		return measured{why: "no throw-away database could be made: " + err.Error()}, nil
 	}
-	traced, err := base.Trace(ctx, files)
+	traced, err := base.TraceLast(ctx, files)
 	if err != nil {
 		return measured{why: "no throw-away database could be made: " + err.Error()}, nil
 	}

@@ -82,7 +82,7 @@ func (e *Engine) problems(ctx context.Context, options ValidateOptions) (int, []
 	if err != nil {
 		return 0, nil, err
 	}
-	problems = append(problems, broken...)
+	problems = append(problems, notYet(problems, broken)...)
 	if options.Database {
 		found, err := e.compareWithDatabase(ctx)
 		if err != nil {
@@ -93,27 +93,39 @@ func (e *Engine) problems(ctx context.Context, options ValidateOptions) (int, []
 	return files, problems, nil
 }
 
-// unparsable finds what PostgreSQL could not read, where the linter is there to tell.
+// notYet leaves out what is about a file of which a graver mistake is told already: one line at a time is enough.
+func notYet(told, found []error) []error {
+	known := map[string]bool{}
+	for _, each := range told {
+		var placed *failure.Error
+		if errors.As(each, &placed) {
+			known[fmt.Sprint(placed.File, placed.Line)] = true
+		}
+	}
+	return slices.DeleteFunc(found, func(each error) bool {
+		var placed *failure.Error
+		return errors.As(each, &placed) && known[fmt.Sprint(placed.File, placed.Line)]
+	})
+}
+
+// unparsable finds what PostgreSQL could not read, or would not run. What its parser here does not know yet, squawk may.
 func (e *Engine) unparsable(ctx context.Context, directories []migration.Directory) ([]error, error) {
 	named := e.Settings.Get("SQUAWK").Value
-	squawk, err := lint.FindSquawk(named)
-	if err != nil && named != "" {
-		return nil, err
-	}
-	if err != nil {
-		e.Report.Say("the syntax of the SQL was not checked: squawk is not there: make migrate-validate brings it, or name it with SQUAWK=/path/to/squawk")
-		return nil, nil
+	squawk := new(lint.Squawk)
+	var err error
+	if *squawk, err = lint.FindSquawk(named); err != nil {
+		if named != "" {
+			return nil, err
+		}
+		squawk = nil
 	}
 	var problems []error
 	for _, directory := range directories {
-		findings, err := squawk.Syntax(ctx, directory)
+		found, err := lint.Syntax(ctx, squawk, directory)
 		if err != nil {
 			return nil, err
 		}
-		for _, finding := range findings {
-			problems = append(problems, failure.At(finding.File, finding.Line, failure.Refused("%s line %d is no SQL that PostgreSQL could read (%s): "+
-				"correct it, or write '-- squawk-ignore-file syntax-error' into the file if PostgreSQL takes it", finding.File, finding.Line, finding.Message)))
-		}
+		problems = append(problems, found...)
 	}
 	return problems, nil
 }

@@ -116,7 +116,6 @@ func TestValidateReadsTheSQL(t *testing.T) {
 	}
 	s := newService(t, map[string]string{
 		"migrations/00001_a.sql": "-- +goose Up\nCREATE TABLE a (id int);\n\nSELEC 1 2 3;\n-- +goose Down\nDROP TABEL a;\n",
-		"migrations/00002_b.sql": "-- +goose ENVSUB ON\n-- +goose Up\nSELECT ${X};\n-- +goose Down\nSELECT 1;\n",
 		"migrations/00003_c.sql": "-- squawk-ignore-file syntax-error\n-- +goose Up\nNEW SYNTAX;\n-- +goose Down\nSELECT 1;\n",
 		"migrations/00004_d.sql": "-- +goose Up\nDROP TABLE a; -- only dangerous\n-- +goose Down\nSELECT 1;\n",
 		// The service's own settings are for lint.
@@ -143,16 +142,30 @@ func TestOnlyWhatCanStillBeCorrectedIsRead(t *testing.T) {
 	s.Must(validateAgainst("work"))
 }
 
-func TestWithoutSquawkValidateSaysWhatItDidNotDo(t *testing.T) {
+func TestValidateNeedsNoSquawkToReadSQL(t *testing.T) {
 	s := newService(t, map[string]string{"migrations/00001_a.sql": "-- +goose Up\nSELEC 1;\n-- +goose Down\nSELECT 1;\n"})
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("SQUAWK", "")
-	_, report := s.Must(validateAgainst(""))
-	if !strings.HasPrefix(report, "the syntax of the SQL was not checked: squawk is not there") || strings.Count(report, "\n") != 2 {
-		t.Error(report)
-	}
+	s.Refuses(validateAgainst(""), failure.CodeRefused, "migrations/00001_a.sql line 2 is no SQL")
 	t.Setenv("SQUAWK", "/nope/squawk")
 	s.Refuses(validateAgainst(""), failure.CodeRefused, "squawk is not there")
+}
+
+func TestValidateReadsWhatGooseSends(t *testing.T) {
+	s := newService(t, nil)
+	for content, want := range map[string]string{
+		"CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$\n  SELECT 1;\n$$;": "goose ends",
+		"REINDEX DATABASE t1;": "refuses inside a transaction", "CLUSTER;": "refuses inside a transaction", "DROP SUBSCRIPTION s;": "refuses inside a transaction",
+		"ALTER SUBSCRIPTION s REFRESH PUBLICATION;": "refuses inside a transaction", "ALTER DATABASE a SET TABLESPACE b;": "refuses inside a transaction",
+		"SELECT 1;\u00a0": "", "CLUSTER a USING i;": "", "ALTER SUBSCRIPTION s DISABLE;": "",
+	} {
+		s.Write("migrations/00001_a.sql", "-- +goose Up\n"+content+"\n-- +goose Down\nSELECT 1;\n")
+		if want == "" {
+			s.Must(validateAgainst(""))
+		} else {
+			s.Refuses(validateAgainst(""), failure.CodeRefused, want)
+		}
+	}
 }
 
 func TestValidateFindsWrongLimits(t *testing.T) {

@@ -37,9 +37,9 @@ func Judge(source migration.Source, reported []Finding, traced []trace.Statement
 	for _, own := range verdict.Findings {
 		begin, end := around(units, own.Line)
 		known := slices.ContainsFunc(squawk, func(f Finding) bool {
-			return f.Line >= begin && f.Line <= end && (f.Rule == own.Rule || own.Measured && slices.Contains(rules.AboutLocks, f.Rule))
+			return f.Line >= begin && f.Line <= end && (f.Rule == own.Rule || slices.Contains(rules.SameAs(own.Rule), f.Rule) || own.Measured && slices.Contains(rules.AboutLocks, f.Rule))
 		})
-		if known || comments.excuse(own.Rule, begin, end) || own.Measured && comments.excuseAny(rules.AboutLocks, begin, end) {
+		if known || comments.excuse(own.Rule, begin, end) || comments.excuseAny(rules.SameAs(own.Rule), begin, end) || own.Measured && comments.excuseAny(rules.AboutLocks, begin, end) {
 			continue
 		}
 		findings = append(findings, Finding{File: source.Path, Line: own.Line, Column: 1, Level: own.Level, Rule: own.Rule, Message: own.Message, Help: own.Help})

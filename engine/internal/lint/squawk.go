@@ -2,14 +2,17 @@
 package lint
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"avion.internal/migrate/internal/child"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/migration"
 	"avion.internal/migrate/internal/trace"
@@ -88,4 +91,24 @@ func parse(output []byte) ([]Finding, error) {
 		findings = append(findings, finding)
 	}
 	return findings, nil
+}
+
+// run asks squawk for its findings.
+func (s Squawk) run(ctx context.Context, content *string, arguments ...string) ([]Finding, error) {
+	command := child.Command(ctx, s.path, append([]string{"--reporter=json"}, arguments...)...)
+	if content != nil {
+		command.Stdin = strings.NewReader(*content)
+	}
+	var complaint bytes.Buffer
+	command.Stderr = &complaint
+	output, err := command.Output()
+	// Squawk ends with 1 where it finds something.
+	var exit *exec.ExitError
+	if err == nil || errors.As(err, &exit) && exit.ExitCode() == 1 {
+		var findings []Finding
+		if findings, err = parse(output); err == nil {
+			return findings, nil
+		}
+	}
+	return nil, errors.New(strings.TrimSpace(err.Error() + ": " + complaint.String()))
 }

@@ -1,97 +1,125 @@
 package lint
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 
-	"avion.internal/migrate/internal/child"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/sqlparser"
+	"avion.internal/migrate/internal/trace"
 )
 
 const syntaxError = "syntax-error"
 
-var (
-	// goose replaces variables before PostgreSQL sees them; squawk never learns their values.
-	substitution = regexp.MustCompile(`(?im)^--\s*\+goose\s+ENVSUB\s+ON\s*$`)
-	// squawk has no way to excuse what its parser does not know.
-	excused = regexp.MustCompile(`(?m)^\s*--\s*squawk-ignore-file\s+syntax-error\b`)
-)
-
-// Syntax finds what no PostgreSQL could parse, in both sections of each file. The body of a function is a string to it.
-func (s Squawk) Syntax(ctx context.Context, directory migration.Directory) ([]Finding, error) {
-	var paths []string
-	var reported []Finding
-	// The service's own .squawk.toml may leave out whole files, and its rules do not matter here.
-	own, err := os.CreateTemp("", "squawk-*.toml")
-	if err != nil {
-		return nil, failure.Refused("no temporary file can be written (%s): make room for it, or set TMPDIR", err)
-	}
-	own.Close()
-	defer os.Remove(own.Name())
-	failed := func(path string, err error) error {
-		return failure.Refused("squawk failed on %s (%s): remove tools/migrate/bin/squawk and run make migrate-lint, which brings it again", path, err)
-	}
+// Syntax finds what no PostgreSQL would take, in both sections of each file: in the text that goose sends, and not in the
+// file. What the parser does not know, squawk may, which knows newer forms; it is nil where it is not there.
+func Syntax(ctx context.Context, squawk *Squawk, directory migration.Directory) ([]error, error) {
+	var problems []error
 	for _, m := range directory.Migrations {
 		path := filepath.Join(directory.Path, m.File)
+		script, err := directory.Script(m)
+		if err != nil { // which migration.Validate tells
+			continue
+		}
 		content, err := os.ReadFile(path)
 		if err != nil {
 			return nil, failure.Refused("%s cannot be read: correct its permissions", path)
 		}
-		if substitution.Match(content) || excused.Match(content) {
+		// goose replaces variables before PostgreSQL sees them: what is sent is not in the file.
+		if substitutes(string(content)) || ignoresIn(string(content)).excuse(syntaxError, 0, -1) {
 			continue
 		}
-		if terminated := migration.Terminated(string(content)); terminated != string(content) {
-			found, err := s.run(ctx, &terminated, "--config="+own.Name(), "--stdin-filepath="+path)
-			if err != nil {
-				return nil, failed(path, err)
+		for _, section := range [][]migration.Statement{script.Up, script.Down} {
+			for _, statement := range section {
+				found, err := statementProblems(ctx, squawk, path, statement, script.NoTransaction)
+				if err != nil {
+					return nil, err
+				}
+				problems = append(problems, found...)
 			}
-			reported = append(reported, found...)
-			continue
-		}
-		paths = append(paths, path)
-	}
-	if len(paths) > 0 {
-		found, err := s.run(ctx, nil, append([]string{"--config=" + own.Name(), "--"}, paths...)...)
-		if err != nil {
-			return nil, failed(directory.Path, err)
-		}
-		reported = append(reported, found...)
-	}
-	var findings []Finding
-	last := Finding{}
-	for _, finding := range reported {
-		// What follows the first error of a line is only its echo.
-		if finding.Rule == syntaxError && (finding.File != last.File || finding.Line != last.Line) {
-			findings = append(findings, finding)
-			last = finding
 		}
 	}
-	return findings, nil
+	return problems, nil
 }
 
-// run asks squawk for its findings.
-func (s Squawk) run(ctx context.Context, content *string, arguments ...string) ([]Finding, error) {
-	command := child.Command(ctx, s.path, append([]string{"--reporter=json"}, arguments...)...)
-	if content != nil {
-		command.Stdin = strings.NewReader(*content)
-	}
-	var complaint bytes.Buffer
-	command.Stderr = &complaint
-	output, err := command.Output()
-	// Squawk ends with 1 where it finds something.
-	var exit *exec.ExitError
-	if err == nil || errors.As(err, &exit) && exit.ExitCode() == 1 {
-		var findings []Finding
-		if findings, err = parse(output); err == nil {
-			return findings, nil
+// substitutes tells that goose replaces variables somewhere in a file.
+func substitutes(content string) bool {
+	for line := range strings.Lines(content) {
+		if rest, isComment := strings.CutPrefix(strings.TrimSpace(line), "--"); isComment && strings.EqualFold(strings.Join(strings.Fields(rest), " "), "+goose ENVSUB ON") {
+			return true
 		}
 	}
-	return nil, errors.New(strings.TrimSpace(err.Error() + ": " + complaint.String()))
+	return false
+}
+
+func statementProblems(ctx context.Context, squawk *Squawk, path string, statement migration.Statement, noTransaction bool) ([]error, error) {
+	parsed, err := sqlparser.Parse(statement.Text)
+	var syntax *sqlparser.SyntaxError
+	if errors.As(err, &syntax) {
+		return syntaxProblem(ctx, squawk, path, statement, syntax)
+	}
+	if err != nil {
+		return nil, failure.Refused("%s", err)
+	}
+	var problems []error
+	for position := range parsed {
+		line := statement.Line + strings.Count(statement.Text[:parsed[position].Offset], "\n")
+		if reason := refusal(&parsed[position], noTransaction); reason != "" {
+			problems = append(problems, failure.At(path, line, failure.Refused("%s line %d %s", path, line, reason)))
+		}
+	}
+	return problems, nil
+}
+
+func syntaxProblem(ctx context.Context, squawk *Squawk, path string, statement migration.Statement, found *sqlparser.SyntaxError) ([]error, error) {
+	cut := strings.HasPrefix(found.Message, "unterminated") || strings.Contains(found.Message, "at end of input")
+	if squawk != nil && !cut {
+		knows, err := squawk.knows(ctx, statement.Text)
+		if err != nil {
+			return nil, failure.Refused("squawk failed on %s (%s): remove tools/migrate/bin/squawk and run make migrate-lint, which brings it again", path, err)
+		}
+		if knows {
+			return nil, nil
+		}
+	}
+	line := statement.Line
+	if !cut {
+		line += strings.Count(string([]rune(statement.Text)[:max(found.Position-1, 0)]), "\n")
+	}
+	advice := "correct it, or write '-- squawk-ignore-file syntax-error' into the file if PostgreSQL takes it"
+	if cut {
+		advice = "goose ends a statement with the first line that ends in a semicolon: put '-- +goose StatementBegin' before it and '-- +goose StatementEnd' after it"
+	}
+	return []error{failure.At(path, line, failure.Refused("%s line %d is no SQL that PostgreSQL could read (%s): %s", path, line, found.Message, advice))}, nil
+}
+
+// refusal is why PostgreSQL does not run a statement where it stands, empty if it does; what goose cannot send migration.Validate
+// tells.
+func refusal(statement *sqlparser.Statement, noTransaction bool) string {
+	if !noTransaction && trace.OutsideOnly(trace.Unit{Parsed: statement}) {
+		return "holds a statement that PostgreSQL refuses inside a transaction: give it a file of its own that begins with '-- +goose NO TRANSACTION'"
+	}
+	return ""
+}
+
+// knows tells that squawk can read a statement.
+func (s Squawk) knows(ctx context.Context, text string) (bool, error) {
+	// The service's own .squawk.toml may leave out rules or files.
+	own, err := os.CreateTemp("", "squawk-*.toml")
+	if err != nil {
+		return false, err
+	}
+	own.Close()
+	defer os.Remove(own.Name())
+	findings, err := s.run(ctx, &text, "--config="+own.Name(), "--stdin-filepath=statement.sql")
+	for _, finding := range findings {
+		if finding.Rule == syntaxError {
+			return false, err
+		}
+	}
+	return err == nil, err
 }

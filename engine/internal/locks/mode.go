@@ -1,4 +1,4 @@
-// Package locks knows which locks a statement takes in PostgreSQL, and whom they keep waiting.
+// Package locks knows the locks of PostgreSQL's relations, and whom they keep waiting.
 package locks
 
 import "slices"
@@ -52,4 +52,21 @@ func (m Mode) Blocks() string {
 	default:
 		return "changes of the schema"
 	}
+}
+
+// Lock is a lock that somebody may have to wait for.
+type Lock struct {
+	// Relation is named as the session writes it, or as the statement does where nothing was measured.
+	Relation string `json:"relation"`
+	// OfIndex tells that the lock is on the table of the index that Relation names.
+	OfIndex bool `json:"table_of_index,omitempty"`
+	Mode    Mode `json:"mode"`
+}
+
+// String names the relation and the mode.
+func (l Lock) String() string {
+	if l.OfIndex {
+		return "the table of " + l.Relation + " " + string(l.Mode)
+	}
+	return l.Relation + " " + string(l.Mode)
 }

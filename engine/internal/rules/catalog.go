@@ -90,3 +90,22 @@ var AboutLocks = []string{
 	"ban-alter-domain-with-add-constraint", "ban-exclusion-constraint", "ban-table-rewrite", "ban-truncate", "changing-column-type", "constraint-missing-not-valid",
 	"disallowed-unique-constraint", "partition-under-lock", "require-concurrent-index-creation", "require-concurrent-refresh", "require-concurrent-reindex",
 }
+
+// SameAs are the rules of squawk that say what a rule of the engine says: who has heard or excused one needs not hear the other.
+func SameAs(rule string) []string {
+	switch rule {
+	case DropObject.Name:
+		return []string{"ban-drop-view", "ban-drop-function", "ban-drop-type", "ban-drop-schema", "ban-drop-sequence", "ban-drop-domain", "ban-drop-table"}
+	case KeepRights.Name:
+		return []string{"ban-revoke", "ban-alter-row-level-security"}
+	case KeepConstraints.Name:
+		return []string{"ban-disable-trigger"}
+	case ReplicaIdentity.Name:
+		return []string{"ban-replica-identity"}
+	case Truncate.Name:
+		return []string{"ban-truncate-cascade"}
+	case RenameObject.Name:
+		return []string{"ban-set-schema", "renaming-table"}
+	}
+	return nil
+}

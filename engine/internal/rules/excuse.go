@@ -25,7 +25,8 @@ func (v Verdict) Wrong(line int, rule string) bool {
 var aboutOthers = []string{
 	"adding-field-with-default", "adding-foreign-key-constraint", "adding-not-nullable-field", "adding-required-field", "adding-serial-primary-key-field", "ban-alter-domain-with-add-constraint",
 	"ban-drop-column", "ban-drop-not-null", "ban-drop-table", "ban-truncate-cascade", "changing-column-type", "constraint-missing-not-valid", "disallowed-unique-constraint",
-	"renaming-column", "renaming-object", "renaming-table", "require-concurrent-index-creation", "require-concurrent-index-deletion", "require-concurrent-reindex",
+	"ban-drop-view", "ban-drop-function", "ban-drop-type", "ban-drop-schema", "ban-drop-sequence", "ban-drop-domain", "ban-drop-constraint", "ban-drop-default", "ban-set-schema",
+	"ban-disable-trigger", "ban-replica-identity", "ban-alter-row-level-security", "renaming-column", "renaming-object", "renaming-table", "require-concurrent-index-creation", "require-concurrent-index-deletion", "require-concurrent-reindex",
 }
 
 func (s *step) wrong(rule string) bool {
@@ -43,12 +44,19 @@ func (s *step) wrong(rule string) bool {
 			return len(s.measured.Rewritten) == 0
 		}
 		return !volatileDefault(node)
+	case "prefer-text-field": // of a column that is there squawk says that its table would be locked for long
+		return s.parsed.Kind == "AlterTableStmt" && hasAction(s.parsed, "AT_AlterColumnType") && (s.concernsOwn || s.untouched())
 	case "adding-not-nullable-field", "changing-column-type":
-		return s.measured != nil && len(s.measured.Rewritten)+len(s.measured.Verified)+len(s.measured.Built) == 0 && s.plainTable
+		return s.untouched()
 	case "require-concurrent-index-creation":
 		return s.parsed.Kind == "IndexStmt" && node.Child("relation") != nil && !node.Child("relation").Is("inh") // ON ONLY: it holds no rows
 	}
 	return false
+}
+
+// untouched tells that no row of the table was written or read.
+func (s *step) untouched() bool {
+	return s.measured != nil && len(s.measured.Rewritten)+len(s.measured.Verified)+len(s.measured.Built) == 0 && s.plainTable
 }
 
 // volatileDefault tells that a new column has another value in each row, so that the table is written anew.

@@ -97,7 +97,7 @@ func Check(file File) Verdict {
 	return Verdict{r.findings, steps}
 }
 
-// steps are the statements in order, those of a DO block after it.
+// steps are the statements in order, those of a DO block before it: what was measured of the block is what else it did.
 func (r *reader) steps() []step {
 	var steps []step
 	for position, unit := range r.file.Units {
@@ -111,7 +111,6 @@ func (r *reader) steps() []step {
 		}
 		embedded, complete, err := sqlparser.Body(*unit.Parsed)
 		own.incomplete = !complete || err != nil
-		steps = append(steps, own)
 		for _, piece := range embedded {
 			parsed, err := sqlparser.Parse(piece.SQL)
 			if err != nil {
@@ -121,6 +120,7 @@ func (r *reader) steps() []step {
 				steps = append(steps, step{line: own.line, last: own.last, parsed: &parsed[inner], embedded: true})
 			}
 		}
+		steps = append(steps, own)
 	}
 	return steps
 }
@@ -254,7 +254,9 @@ func (r *reader) concernsOwn(each *step) bool {
 	switch each.parsed.Kind {
 	case "DropStmt":
 		for _, object := range node.List("objects") {
-			if !r.fresh(objectName(object)) {
+			// A table that comes back has lost its rows.
+			comesBack := r.recreated[objectName(object)] && !slices.Contains([]string{"OBJECT_TABLE", "OBJECT_SEQUENCE", "OBJECT_SCHEMA"}, node.Text("removeType"))
+			if !r.fresh(objectName(object)) && !comesBack {
 				return false
 			}
 		}
@@ -361,12 +363,6 @@ func (s *step) ofView() bool {
 
 // together finds what is wrong because the whole file is one transaction.
 func (r *reader) together(each *step) {
-	if each.parsed != nil && each.parsed.Kind == "DoStmt" && !each.incomplete && !r.changesRows(each) && len(r.strong(each)) <= 1 {
-		for _, table := range r.strong(each) { // the statements inside come one by one
-			r.hold(each, table)
-		}
-		return
-	}
 	r.enums(each)
 	strong := r.strong(each)
 	data := r.changesRows(each)

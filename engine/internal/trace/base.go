@@ -55,6 +55,13 @@ func (s *Server) Base(ctx context.Context, files []File) (*Base, error) {
 	return base, nil
 }
 
+// Copy makes a database like a base, which lasts as long as the server is open, and returns its name.
+func (s *Server) Copy(ctx context.Context, base *Base) (string, error) {
+	s.alone.Lock()
+	defer s.alone.Unlock()
+	return s.create(ctx, base.database)
+}
+
 // Drop removes the database before the server is closed.
 func (b *Base) Drop(ctx context.Context) error {
 	b.server.alone.Lock()

@@ -25,6 +25,8 @@ type observer struct {
 	notices  []*pgconn.Notice
 	// gone is why nothing can be measured any more.
 	gone string
+	// apart tells that each file is taken back.
+	apart bool
 
 	// The rest belongs to one file: what was there when it began and what the last look has seen, the locks that are held,
 	// and where in the result they are.
@@ -34,19 +36,31 @@ type observer struct {
 
 // Trace runs the files, one after the other, on a copy of the base. The error says why nothing was run at all.
 func (b *Base) Trace(ctx context.Context, files []File) ([]Migration, error) {
-	s := b.server
-	s.alone.Lock()
-	database, err := s.create(ctx, b.database)
-	s.alone.Unlock()
+	database, err := b.server.Copy(ctx, b)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
-		s.alone.Lock()
-		defer s.alone.Unlock()
-		s.drop(context.WithoutCancel(ctx), database)
+		b.server.alone.Lock()
+		defer b.server.alone.Unlock()
+		b.server.drop(context.WithoutCancel(ctx), database)
 	}()
-	o := &observer{server: s, database: database}
+	return b.server.trace(ctx, database, files, false)
+}
+
+// TraceLast is Trace on the base itself, which spares the copy, and nothing else can be traced on it afterwards.
+func (b *Base) TraceLast(ctx context.Context, files []File) ([]Migration, error) {
+	defer b.Drop(context.WithoutCancel(ctx))
+	return b.server.trace(ctx, b.database, files, false)
+}
+
+// TraceApart runs each file for itself on the base and takes it back: a file with NO TRANSACTION cannot be.
+func (b *Base) TraceApart(ctx context.Context, files []File) ([]Migration, error) {
+	return b.server.trace(ctx, b.database, files, true)
+}
+
+func (s *Server) trace(ctx context.Context, database string, files []File, apart bool) (_ []Migration, err error) {
+	o := &observer{server: s, database: database, apart: apart}
 	o.Conn, err = s.session(ctx, database, func(config *pgx.ConnConfig) {
 		config.RuntimeParams["client_min_messages"] = "debug1"
 		config.OnNotice = func(_ *pgconn.PgConn, notice *pgconn.Notice) { o.notices = append(o.notices, notice) }
@@ -108,8 +122,12 @@ func (o *observer) end(ctx context.Context, line int) {
 	for oid := range o.held {
 		o.letGo(oid, line)
 	}
+	ending := "COMMIT"
+	if o.apart {
+		ending = "ROLLBACK"
+	}
 	if o.gone == "" {
-		if err := o.send(ctx, "COMMIT"); err != nil && o.gone == "" {
+		if err := o.send(ctx, ending); err != nil && o.gone == "" {
 			o.gone = "the file before it could not be committed: " + sentence(err)
 		}
 	}
