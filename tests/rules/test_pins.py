@@ -102,3 +102,13 @@ def test_pre_commit_runs_the_versions_that_make_lint_runs():
     assert pinned.pop("actionlint") == f"v{linters['github.com/rhysd/actionlint']}"
     assert pinned.pop("local") == ""
     assert pinned == {name: f"v{locked('dev/lock/test.txt')[package]}" for name, package in PRE_COMMIT.items()}
+
+
+def test_contributing_names_the_commands_the_rooms_and_the_kinds_that_there_are():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(re.findall(r"`make ([a-z-]+)", text)) <= set(targets)
+    assert {target for target in targets if target.startswith("test")} <= set(re.findall(r"`make ([a-z-]+)", text))
+    rooms = {folder.name for folder in (ROOT / "tests").iterdir() if list(folder.glob("test_*.py"))}
+    (listed,) = re.findall(r"A test is in a room, .*?\n\n", text.replace("\n", " ").replace("  ", "\n\n"))
+    assert rooms <= set(re.findall(r"`(\w+)`", listed))
