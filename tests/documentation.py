@@ -20,7 +20,7 @@ class Block:
 
 def pages() -> list[str]:
     """The path of every page."""
-    found = [*ROOT.glob("README*.md"), *(ROOT / "docs").rglob("*.md")]
+    found = [*ROOT.glob("README*.md"), ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
     return sorted(page.relative_to(ROOT).as_posix() for page in found)
 
 

@@ -1,5 +1,6 @@
 """Each version is pinned in one place; where a tool needs it a second time, both say the same."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -102,3 +103,29 @@ def test_pre_commit_runs_the_versions_that_make_lint_runs():
     assert pinned.pop("actionlint") == f"v{linters['github.com/rhysd/actionlint']}"
     assert pinned.pop("local") == ""
     assert pinned == {name: f"v{locked('dev/lock/test.txt')[package]}" for name, package in PRE_COMMIT.items()}
+
+
+def test_contributing_names_the_commands_the_rooms_and_the_kinds_that_there_are():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(re.findall(r"`make ([a-z-]+)", text)) <= set(targets)
+    assert {target for target in targets if target.startswith("test")} <= set(re.findall(r"`make ([a-z-]+)", text))
+    rooms = {folder.name for folder in (ROOT / "tests").iterdir() if list(folder.glob("test_*.py"))}
+    (listed,) = re.findall(r"A test is in a room, .*?\n\n", text.replace("\n", " ").replace("  ", "\n\n"))
+    assert rooms <= set(re.findall(r"`(\w+)`", listed))
+
+
+def test_renovate_reads_every_version_that_it_is_to_bump():
+    text = (ROOT / "versions.yml").read_text()
+    (manager,) = json.loads((ROOT / "renovate.json").read_text())["customManagers"]
+    found = {
+        match["depName"]: match["currentValue"]
+        for pattern in manager["matchStrings"]
+        for match in re.finditer(pattern.replace("(?<", "(?P<"), text)
+    }
+    assert len(re.findall("# renovate: ", text)) == len(re.findall(r"sha256:|sha: |^go:", text, re.MULTILINE))
+    named = set(re.findall(r"# renovate: datasource=\S+ depName=(\S+)", text))
+    assert found.keys() == named
+    assert found["go"] == VERSIONS["go"]
+    assert found["actions/checkout"] == VERSIONS["actions"]["checkout"]["version"]
+    assert found["valkey/valkey"] == VERSIONS["images"]["valkey"]["tag"]

@@ -140,6 +140,7 @@ def new_application(connection, number):
     connection.execute("UPDATE accounts SET screen_name = %s WHERE id = %s", [f"changed {number}", number])
 
 
+@pytest.mark.slow
 @both_ends
 def test_staged_move(moving, database, postgres):
     to = moving()
@@ -171,6 +172,7 @@ def test_staged_move(moving, database, postgres):
     assert database.value(differing) == 0
 
 
+@pytest.mark.slow
 @both_ends
 def test_staged_move_under_the_same_name(moving, database, postgres):
     to = moving(SWAP="yes")
@@ -188,6 +190,7 @@ def test_staged_move_under_the_same_name(moving, database, postgres):
     assert database.value("SELECT count(*) FROM accounts WHERE user_name_old IS DISTINCT FROM user_name") == 0
 
 
+@pytest.mark.slow
 def test_a_move_that_misses_a_row_is_not_verified(moving, database):
     to = moving()
     to("dual_write")
@@ -202,6 +205,7 @@ def test_a_move_that_misses_a_row_is_not_verified(moving, database):
     to("verify")
 
 
+@pytest.mark.slow
 def test_nobody_waits_longer_than_a_migration_waits_for_its_lock(moving, database):
     to = moving()
     reading = threading.Event()
@@ -255,6 +259,7 @@ def test_staged_constraint(stamped, engine, run, database, postgres):
     assert database.value("SELECT count(*) FROM follows WHERE account_id NOT IN (SELECT id FROM accounts)") == 0
 
 
+@pytest.mark.slow
 @both_ends
 def test_recount(stamped, engine, run, database, postgres):
     """Every reaction counts itself in the transaction that writes it; the counts from before are wrong."""

@@ -4,6 +4,8 @@ half gigabyte from npm is no part of `make test`.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,10 +69,10 @@ def repository(home, git, tmp_path) -> Callable[..., Path]:
 
 @pytest.fixture
 def bot(home, tmp_path):
-    """bot(forge): Renovate looks at the repository once."""
+    """bot(forge): Renovate looks at the repository once, for what this manager of it finds."""
     node, script = renovate()
 
-    def bot(forge: Forge) -> None:
+    def bot(forge: Forge, manager: str = "copier") -> None:
         settings = {
             **home,
             "RENOVATE_BASE_DIR": str(tmp_path / "bot"),
@@ -79,7 +81,7 @@ def bot(home, tmp_path):
             "RENOVATE_TOKEN": "token",
             "RENOVATE_GIT_URL": "ssh",
             "RENOVATE_ONBOARDING": "false",
-            "RENOVATE_ENABLED_MANAGERS": '["copier"]',
+            "RENOVATE_ENABLED_MANAGERS": json.dumps([manager]),
         }
         ended = run(node, script, forge.name, cwd=tmp_path, env=settings)
         assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -95,9 +97,10 @@ def show(git, origin: Path, branch: str, file: str) -> str:
     return git("show", f"{branch}:{file}", cwd=origin)
 
 
-def test_renovate_finds_the_preset_valid(tmp_path):
+def test_renovate_finds_the_preset_and_our_own_settings_valid(tmp_path):
     node, script = renovate()
-    ended = run(node, script.with_name("config-validator.js"), "--strict", ROOT / "default.json", cwd=tmp_path)
+    files = (ROOT / "default.json", ROOT / "renovate.json")
+    ended = run(node, script.with_name("config-validator.js"), "--strict", *files, cwd=tmp_path)
     assert (ended.returncode, "Config validated successfully" in ended.stdout) == (0, True), ended.stdout + ended.stderr
     broken = tmp_path / "renovate.json"
     broken.write_text('{"packageRules": [{"matchManagers": ["copier"], "dependencyDashboardAproval": true}]}')
@@ -159,3 +162,29 @@ def test_conflict_reaches_the_branch_and_is_shown(repository, bot, git):
         assert "<<<<<<<" in show(git, origin, MINOR, "migrations.mk")
         states = {status["state"] for status in forge.statuses if status["context"] == "renovate/artifacts"}
         assert states == {"failure"}
+
+
+def test_versions_of_this_repository_are_bumped_with_their_commits(home, bot, git, tmp_path):
+    releases = tmp_path / "releases"
+    commits = {
+        tag: git("rev-parse", f"{tag}^{{commit}}", cwd=releases).strip() for tag in ("v1.0.0", "v1.1.0", "v2.0.0")
+    }
+    text = (ROOT / "versions.yml").read_text()
+    (entry,) = re.findall(r"^  checkout:\n(?:    .*\n)+", text, re.MULTILINE)
+    # From where it can be reached here, and as old as that.
+    old = re.sub(r"datasource=.*", f"datasource=git-tags depName={URL}", entry)
+    old = re.sub(r"version: .*", "version: v1.0.0", re.sub(r"sha: .*", f"sha: {commits['v1.0.0']}", old))
+    top = tmp_path / "own"
+    top.mkdir()
+    (top / "renovate.json").write_text((ROOT / "renovate.json").read_text())
+    (top / "versions.yml").write_text(f"actions:\n{old}")
+    git("init", "--quiet", "--initial-branch=main", cwd=top)
+    git("add", "--all", cwd=top)
+    git("commit", "--quiet", "--message=Start", cwd=top)
+    origin = tmp_path / "own.git"
+    git("clone", "--quiet", "--bare", top, origin, cwd=tmp_path)
+    with serve(origin, "org/own") as forge:
+        bot(forge, "custom.regex")
+    proposed = [yaml.safe_load(show(git, origin, branch, "versions.yml")) for branch in branches(git, origin)]
+    bumped = {pin["actions"]["checkout"]["version"]: pin["actions"]["checkout"]["sha"] for pin in proposed}
+    assert bumped == {tag: commits[tag] for tag in ("v1.1.0", "v2.0.0")}

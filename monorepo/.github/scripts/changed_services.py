@@ -50,7 +50,9 @@ def named(service: str) -> dict[str, str]:
 def tests(service: str, images: list[str]) -> list[dict[str, str]]:
     compose = Path(service, "compose.migrations.yaml")
     oldest = major(compose.read_text()) if compose.exists() else 0
-    legs = [{**named(service), "postgres": str(major(image)), "image": image} for image in images if major(image) >= oldest]
+    legs = [
+        {**named(service), "postgres": str(major(image)), "image": image} for image in images if major(image) >= oldest
+    ]
     return legs or sys.exit(f"{service} has PostgreSQL {oldest}, which IMAGES lacks: run copier update at the root.")
 
 
@@ -60,7 +62,9 @@ def affordable(legs: list[list[dict[str, str]]]) -> list[dict[str, str]]:
         chosen = [leg for own in legs for leg in choose(own)]
         if len(chosen) <= MOST_JOBS:
             return chosen
-    sys.exit(f"{len(legs)} services changed, and GitHub runs at most {MOST_JOBS} jobs: change fewer in one pull request.")
+    sys.exit(
+        f"{len(legs)} services changed, and GitHub runs at most {MOST_JOBS} jobs: change fewer in one pull request."
+    )
 
 
 if __name__ == "__main__":
