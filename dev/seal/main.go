@@ -104,10 +104,11 @@ func seal(engine, version string) (sealed, error) {
 }
 
 // used are the modules that the programs are built from, wherever they are built; some others only serve the tests of modules.
+// `go mod vendor` and `go mod tidy` mind no build tag: pgquery_cgo is the only one under which a module imports another.
 func used(engine string) (map[string]bool, error) {
 	paths := map[string]bool{}
 	for _, system := range []string{"linux", "darwin", "windows"} {
-		list := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "./cmd/...")
+		list := exec.Command("go", "list", "-e", "-deps", "-tags", "pgquery_cgo", "-f", "{{with .Module}}{{.Path}}{{end}}", "./cmd/...")
 		list.Dir, list.Stderr = engine, os.Stderr
 		list.Env = append(os.Environ(), "GOOS="+system, "CGO_ENABLED=0")
 		output, err := list.Output()

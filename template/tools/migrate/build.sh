@@ -7,6 +7,7 @@
 # GO names another go command. MIGRATE_ENGINE names a checkout of the template, whose engine is built instead. --vendor copies
 # all sources into vendor/, from which is built without any proxy as long as that folder is there.
 set -eu
+unset CDPATH # with it, cd may go to another service's folder of the same name
 
 fail() {
 	printf 'migrate: %s\n' "$1" >&2
@@ -24,7 +25,7 @@ older() {
 
 # Each byte of a path that could mean something in a URL or in a list of URLs, as %XX.
 escaped() {
-	printf '%s' "$1" | od -An -v -tx1 | tr -d '\n' | sed 's/ /%/g; s/%2f/\//g'
+	printf '%s' "$1" | od -An -v -tx1 | tr -s ' \n' '%%' | sed 's/%$//; s/%2f/\//g'
 }
 
 # absolute PATH: what is typed is meant from where make runs.
@@ -60,15 +61,16 @@ cd "$(dirname "$0")"
 
 # Nothing of the surroundings decides what is built, but for the proxy, the certificates and the caches. Each is set to what
 # it has to be, because `go env -w` fills in what is empty. A git hook's variables would lead git into the service's repository.
-unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_COMMON_DIR GIT_OBJECT_DIRECTORY GIT_PREFIX GOTOOLDIR GOEXPERIMENT
+unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_COMMON_DIR GIT_OBJECT_DIRECTORY GIT_PREFIX
+unset GOROOT GOTOOLDIR GOEXPERIMENT
 unset DB_URL DB_PASSWORD PGPASSWORD REDIS_URL
 export GO111MODULE=on GOWORK=off CGO_ENABLED=0 GONOPROXY=none
+[ -w "${HOME:-}" ] || export HOME="$output/.home" GOFLAGS=-modcacherw
 case " ${GOFLAGS:-} " in
 *' -modcacherw '*) cache_mode=' -modcacherw' ;; # concerns only who may delete the cache
 *) cache_mode= ;;
 esac
 export GOFLAGS="-mod=readonly$cache_mode"
-[ -n "${HOME:-}" ] || export HOME="$output/.home"
 
 needed=$(sed -n 's/^go //p' go.mod)
 command -v "$go" >/dev/null 2>&1 ||
@@ -89,8 +91,6 @@ export GOARCH="${platform#*/}"
 GOARCH=${GOARCH%%/*} # without the variant of linux/arm64/v8
 
 mkdir -p "$output"
-# The programs are no part of the service's history.
-[ "$output" != "$PWD/bin" ] || echo '*' >bin/.gitignore
 unfinished=$output/.unfinished.$$
 trap 'chmod -R u+w "$unfinished" && rm -rf "$unfinished"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -99,9 +99,13 @@ mkdir "$unfinished"
 # what GO SAYS: the sentence for why it could not build.
 explain() {
 	case $1 in
-	*'checksum mismatch'*)
+	*'avion.internal/migrate@'*'checksum mismatch'* | *'zip for avion.internal/migrate@'* | *'zip: '* | *'flate: '*)
 		fail 'the engine in tools/migrate/engine is not the one that tools/migrate/go.sum pins: restore both from git, or with copier recopy' ;;
-	*'GOPROXY=off'* | *'dial tcp'* | *'no such host'* | *'connection refused'* | *'proxyconnect'* | *'timeout'* | *'tls: '* | *'x509: '* | *'reading http'*)
+	*'inconsistent vendoring'*)
+		fail "tools/migrate/vendor holds other sources than tools/migrate/go.mod names: carry them in again with sh tools/migrate/build.sh --vendor" ;;
+	*'requires go >= '* | *'toolchain not available'*)
+		fail "'$go' is Go $found, and brings no newer one by itself: tools/migrate needs Go $needed or newer: update it, or name another one with GO=/path/to/go" ;;
+	*'GOPROXY=off'* | *'dial tcp'* | *'no such host'* | *'connection refused'* | *'proxyconnect'* | *'timeout'* | *'tls: '* | *'x509: '* | *'reading http'* | *'reading file:'*)
 		fail "Go reached no module proxy (GOPROXY=$upstream) for what tools/migrate/go.mod names: name one that this machine reaches with GOPROXY, or carry the sources in with sh tools/migrate/build.sh --vendor where one is reached" ;;
 	esac
 	printf '%s\n' "$1" >&2
@@ -119,8 +123,10 @@ elif [ -d vendor ] && [ -z "$vendor" ]; then
 	echo 'Building tools/migrate from its vendor folder…' >&2
 else
 	engine=$(sed -n 's/^[[:space:]]*\(require \)\{0,1\}\(avion\.internal\/migrate\) \(v[^ ]*\).*/\2@\3/p' go.mod)
-	[ -f "engine/${engine%@*}/@v/${engine#*@}.zip" ] ||
-		fail "tools/migrate/engine holds no $engine, which tools/migrate/go.mod names: restore it from git, or with copier recopy"
+	for part in info mod zip; do
+		[ -f "engine/${engine%@*}/@v/${engine#*@}.$part" ] ||
+			fail "tools/migrate/engine holds no $part of $engine, which tools/migrate/go.mod names: restore it from git, or with copier recopy"
+	done
 	sealed=file://$(escaped "$PWD/engine")
 	# In an empty cache, because a full one would answer for a sealed file that somebody changed.
 	said=$(GOPROXY=$sealed GOMODCACHE=$unfinished/cache "$go" mod download "$engine" 2>&1) || explain "$said"

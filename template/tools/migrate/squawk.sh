@@ -2,6 +2,7 @@
 # Brings bin/squawk, the linter of SQL, in the version that is pinned here. It needs no root, and nothing outside this folder
 # changes. `squawk.sh requirements` only prints the pin, as pip reads it.
 set -eu
+unset CDPATH
 
 # One hash for each platform that squawk exists for.
 requirements='
@@ -30,7 +31,6 @@ unset DB_URL DB_PASSWORD PGPASSWORD REDIS_URL
 unfinished=bin/.squawk.$$
 trap 'rm -rf "$unfinished"' EXIT
 mkdir -p bin
-echo '*' >bin/.gitignore
 
 if [ "$(squawk --version 2>/dev/null)" = "squawk $pinned" ]; then
 	mkdir -p "$unfinished/bin"
