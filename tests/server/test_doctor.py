@@ -70,7 +70,7 @@ def examine(run, configuration):
 @pytest.fixture
 def migrated(service, run, database, postgres) -> Iterator[Database]:
     """The database of the service, with its first migration applied; the roles that a test adds go with it."""
-    assert run("make", "migrate-up", cwd=service, env=database).returncode == 0
+    assert run("make", "migrate-up", cwd=service, env={**database, "ENVIRONMENT": "development"}).returncode == 0
     yield database
     for role in ("avion_auth_app", "avion_auth_migrator"):
         if postgres.execute(f"SELECT 1 FROM pg_roles WHERE rolname = '{role}'"):

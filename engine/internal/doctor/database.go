@@ -26,6 +26,8 @@ func judgeMark(e Evidence) Finding {
 	}
 	d := e.Database
 	switch where := d.Target.Environment; {
+	case d.Marker == "" && d.Target.Inferred:
+		return skipped("set ENVIRONMENT", "nobody has said the environment, and what is only inferred is not written into a database")
 	case d.Marker == "":
 		return todo("make migrate-up marks it", "the database is not marked yet")
 	case d.Marker == string(where):

@@ -17,7 +17,7 @@ const (
 // The first word of a statement tells what the session does; the rest of it may hold a secret.
 const blockersQuery = `
 SELECT format('pid %s (%s)', b.pid, concat_ws(', ', nullif(a.application_name, ''), host(a.client_addr), a.state,
-       'since ' || to_char(a.xact_start, 'HH24:MI:SS TZ'), upper(substring(a.query from '^(?:BEGIN;)?\s*([A-Za-z]+)'))))
+       'since ' || to_char(a.xact_start, 'HH24:MI:SS TZ'), upper(substring(a.query from '^(?:(?:BEGIN|SET LOCAL [^;]*);\s*)*([A-Za-z]+)'))))
 FROM unnest(pg_blocking_pids($1)) b(pid) LEFT JOIN pg_stat_activity a USING (pid) ORDER BY b.pid LIMIT 5`
 
 // watch looks, from a session of its own, at what the run's session waits for. A run whose files are quick never opens
