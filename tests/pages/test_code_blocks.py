@@ -27,16 +27,17 @@ CHECKED = {
     "README.md": [NEWCOMER] * 5,
     "docs/tutorial/first-service.md": [NEWCOMER] * 25,
     "docs/how-to/adopt.md": ["test_adopt.py"] * 7,
-    "docs/how-to/fleet.md": ["commands"] * 4,
+    "docs/how-to/fleet.md": ["commands"] * 5,
     "docs/how-to/managed-databases.md": ["test_managed_databases.py"] * 4,
     "docs/how-to/monorepo.md": ["test_monorepo.py"] * 4,
     "docs/how-to/move-between-layouts.md": ["test_monorepo.py"] * 3,
     "docs/how-to/offline.md": ["test_offline.py"] * 3,
+    "docs/how-to/patch-a-vulnerable-dependency.md": ["test_patch_a_vulnerable_dependency.py"] * 4,
     "docs/how-to/pgbouncer.md": ["test_pgbouncer_page.py"] * 2,
     "docs/how-to/run-the-job-with-argo-cd.md": [DELIVERY] * 2,
     "docs/how-to/run-the-job-with-helm.md": [DELIVERY] * 2,
     "docs/how-to/run-the-job-with-kubectl.md": ["commands", *[DELIVERY] * 3, "step"],
-    "docs/how-to/update-by-bot.md": ["renovate", "commands"],
+    "docs/how-to/update-by-bot.md": ["renovate", "test_renovate.py", "commands"],
 }
 # A page in Japanese has the blocks of its page in English, which are the ones that are executed.
 TRANSLATIONS = {page: page.replace(".ja.", ".") for page in pages() if page.endswith(".ja.md")}

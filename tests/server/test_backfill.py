@@ -63,9 +63,7 @@ def test_no_row_is_missed_and_none_is_done_twice(rounds, start, database, postgr
         _, said = runner.communicate(timeout=30)
         waited = "interrupted while waiting for the lock" in said and runner.returncode == 1
         unconnected = "interrupted before" in said and runner.returncode == 4
-        assert runner.returncode in (-signal.SIGKILL, -signal.SIGTERM, 0, 2) or waited or unconnected, (
-            said
-        )
+        assert runner.returncode in (-signal.SIGKILL, -signal.SIGTERM, 0, 2) or waited or unconnected, said
     last = start()
     report = last.communicate(timeout=120)[1]
     assert last.returncode == 0, report

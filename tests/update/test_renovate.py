@@ -12,7 +12,9 @@ import yaml
 from dev.toolchain import command, install
 from dev.toolchain.install import ROOT
 from dev.toolchain.published import URL
+from tests.documentation import blocks
 
+PAGE = "docs/how-to/update-by-bot.md"
 PRESET = json.loads((ROOT / "default.json").read_text())
 # As Renovate's copier manager looks for files, and its managers of what the template pins.
 FILES = re.compile(r"(^|/)\.copier-answers(\..+)?\.ya?ml")
@@ -78,9 +80,8 @@ def test_major_versions_wait_for_approval():
 
 
 @pytest.fixture(scope="module")
-def left_alone() -> Callable[[list[str]], list[str]]:
-    """left_alone(files): those that the preset lets no bot bump, by the library with which Renovate reads the patterns."""
-    (rule,) = [rule for rule in PRESET["packageRules"] if rule.get("enabled") is False]
+def matching() -> Callable[[list[str], list[str]], list[str]]:
+    """matching(patterns, files): the files that one of the patterns means to the library with which Renovate reads them."""
     node, npm = install.npm()
     library = npm.parents[1] / "node_modules/minimatch/dist/commonjs/index.js"
     script = """
@@ -89,31 +90,55 @@ def left_alone() -> Callable[[list[str]], list[str]]:
         console.log(JSON.stringify(files.filter(matches)))
     """
 
-    def left_alone(files: list[str]) -> list[str]:
-        asked = command.run(node, "-e", script, library, json.dumps([rule["matchFileNames"], files]), cwd=ROOT)
+    def matching(patterns: list[str], files: list[str]) -> list[str]:
+        asked = command.run(node, "-e", script, library, json.dumps([patterns, files]), cwd=ROOT)
         assert asked.returncode == 0, asked.stderr
         return json.loads(asked.stdout)
 
-    return left_alone
+    return matching
 
 
+@pytest.fixture(scope="module")
+def left_alone(matching) -> dict[str, Callable[[list[str]], list[str]]]:
+    """left_alone["renovate"](files): those that the preset lets no bot bump; "dependabot" as the page tells it to."""
+    (rule,) = [rule for rule in PRESET["packageRules"] if rule.get("enabled") is False]
+    _, dependabot, _ = blocks(PAGE)
+    excluded = [path for entry in yaml.safe_load(dependabot.code)["updates"] for path in entry["exclude-paths"]]
+    return {
+        "renovate": lambda files: matching(rule["matchFileNames"], files),
+        "dependabot": lambda files: matching(excluded, files),
+    }
+
+
+BOTS = ["renovate", "dependabot"]
+
+
+@pytest.mark.parametrize("bot", BOTS)
 @pytest.mark.parametrize("folder", ["", "services/avion-timeline/"])
-def test_bots_leave_alone_what_the_template_pins(generate, left_alone, folder):
+def test_bots_leave_alone_what_the_template_pins(rendered, left_alone, folder, bot):
     layout = "monorepo-service" if folder else "repository"
-    service = generate("avion-timeline", layout=layout, considerations=["redis_sync", "audit_retention"])
+    service = rendered("avion-timeline", layout=layout, considerations=["redis_sync", "audit_retention"])
     files = [path.relative_to(service).as_posix() for path in service.rglob("*") if path.is_file()]
     pinned = {folder + file for file in files if PINS.search(file)} - {f"{folder}docker-compose.yml"}
     assert {f"{folder}tools/migrate/go.mod", f"{folder}migrations.Dockerfile"} <= pinned
-    assert set(left_alone([folder + file for file in files])) >= pinned
+    assert set(left_alone[bot]([folder + file for file in files])) >= pinned
 
 
-def test_bots_leave_alone_the_workflow_at_the_root(generate, left_alone):
-    root = generate(layout="monorepo-root")
+@pytest.mark.parametrize("bot", BOTS)
+def test_bots_leave_alone_the_workflow_at_the_root(rendered, left_alone, bot):
+    root = rendered(layout="monorepo-root")
     files = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
-    assert left_alone(files) == [".github/workflows/migrations.yml"]
+    assert left_alone[bot](files) == [".github/workflows/migrations.yml"]
 
 
-def test_bots_bump_what_is_the_services_own(left_alone):
+@pytest.mark.parametrize("bot", BOTS)
+def test_bots_bump_what_is_the_services_own(left_alone, bot):
     own = ["go.mod", "Dockerfile", "docker-compose.yml", ".copier-answers.yml", ".github/workflows/ci.yml"]
     own += ["k8s/deployment.yaml", "tools/go.mod", "avion-auth/.copier-answers.yml", "avion-auth/go.mod"]
-    assert left_alone(own) == []
+    assert left_alone[bot](own) == []
+
+
+def test_settings_of_dependabot_are_valid(tmp_path):
+    (tmp_path / "dependabot.yml").write_text(blocks(PAGE)[1].code)
+    checked = command.run("check-jsonschema", "--builtin-schema=vendor.dependabot", "dependabot.yml", cwd=tmp_path)
+    assert checked.returncode == 0, checked.stdout

@@ -69,10 +69,10 @@ def repository(home, git, tmp_path) -> Callable[..., Path]:
 
 @pytest.fixture
 def bot(home, tmp_path):
-    """bot(forge): Renovate looks at the repository once, for what this manager of it finds."""
+    """bot(forge): Renovate looks at the repository once, for what these managers of it find."""
     node, script = renovate()
 
-    def bot(forge: Forge, manager: str = "copier") -> None:
+    def bot(forge: Forge, *managers: str) -> None:
         settings = {
             **home,
             "RENOVATE_BASE_DIR": str(tmp_path / "bot"),
@@ -81,7 +81,7 @@ def bot(home, tmp_path):
             "RENOVATE_TOKEN": "token",
             "RENOVATE_GIT_URL": "ssh",
             "RENOVATE_ONBOARDING": "false",
-            "RENOVATE_ENABLED_MANAGERS": json.dumps([manager]),
+            "RENOVATE_ENABLED_MANAGERS": json.dumps(managers or ["copier"]),
         }
         ended = run(node, script, forge.name, cwd=tmp_path, env=settings)
         assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -121,6 +121,9 @@ def test_minor_version_is_a_pull_request_and_a_major_one_waits_for_a_tick(reposi
         assert {label["name"] for label in request["labels"]} == {"dependencies", "migration-template"}
         assert "`v1.0.0` → `v1.1.0`" in request["body"]
         assert "make migrate-template-check" in request["body"]
+        assert "This repository** comes from v1.0.0" in request["body"]
+        assert "/compare/v1.0.0...v1.1.0" in request["body"]
+        assert "`avion-template plan .`" in request["body"]
         answers = yaml.safe_load(show(git, origin, MINOR, ANSWERS_FILE))
         assert answers == yaml.safe_load(show(git, origin, "main", ANSWERS_FILE)) | {"_commit": "v1.1.0"}
         assert "# Of v1.1.0" in show(git, origin, MINOR, "migrations.mk")
@@ -148,6 +151,8 @@ def test_services_and_root_of_a_monorepo_are_one_pull_request(repository, bot, g
         assert "# Of v1.1.0" in show(git, origin, MINOR, ".github/scripts/changed_services.py")
         assert "# Of v1.1.0" in show(git, origin, MINOR, "platform/avion-user/migrations.mk")
         assert "Artifact update problem" not in request["body"]
+        for folder in (".", "avion-auth", "platform/avion-user"):
+            assert f"`avion-template plan {folder}`" in request["body"]
 
 
 def test_conflict_reaches_the_branch_and_is_shown(repository, bot, git):
