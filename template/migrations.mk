@@ -17,6 +17,12 @@ redis_sync_targets := tools/migrate/redis-sync/targets.mk
 migrate_sources := $(addprefix tools/migrate/,build.sh go.mod go.sum) \
 	$(wildcard tools/migrate/engine/*/*/@v/*.zip tools/migrate/vendor/modules.txt) $(if $(MIGRATE_ENGINE),migrate-engine)
 
+# What belongs to a part that was not chosen says so.
+migrate_part = $(if $(wildcard $(2)),,@printf 'migrate: the service has not chosen the part $(1): choose it with \
+	copier update --vcs-ref=:current: --defaults --ask=parts\n' >&2; exit 1)
+# The service of compose that migrates: in a monorepo its name begins with that of the service.
+migrate_composed = $(shell sed -n 's/^  \(.*migrate\):$$/\1/p' compose.migrations.yaml 2>/dev/null)
+
 .PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
 	migrate-ping migrate-create migrate-recipes migrate-validate migrate-lint migrate-check migrate-seed migrate-backfill \
 	migrate-maintain migrate-indexes migrate-reset migrate-job migrate-cronjobs migrate-build migrate-template-check \
@@ -110,18 +116,22 @@ migrate-wire: $(migrate_dev) ## add what is missing to the service's own Makefil
 
 # promtool reads rules, not the object around them: what stands below its last key, spec.
 migrate-alerts-test: ## try the alerts on the lives of a Job, with promtool of Prometheus
+	$(call migrate_part,prometheus,monitoring/*-migration-alerts.yaml)
 	@mkdir -p tools/migrate/bin
 	@sed '1,/^spec:/d' monitoring/*-migration-alerts.yaml >tools/migrate/bin/alerts.yaml
 	@promtool test rules monitoring/tests/*-migration-*.test.yaml
 
 migrate-docker-up: ## migrate-up inside compose
-	@docker compose run --build --rm migrate up
+	$(call migrate_part,compose,compose.migrations.yaml)
+	@docker compose run --build --rm $(migrate_composed) up
 
 migrate-docker-down: ## migrate-down inside compose
-	@docker compose run --build --rm migrate down
+	$(call migrate_part,compose,compose.migrations.yaml)
+	@docker compose run --build --rm $(migrate_composed) down
 
 migrate-docker-status: ## migrate-status inside compose
-	@docker compose run --build --rm migrate status
+	$(call migrate_part,compose,compose.migrations.yaml)
+	@docker compose run --build --rm $(migrate_composed) status
 
 $(migrate) $(migrate_dev): $(migrate_sources)
 	@sh tools/migrate/build.sh $(@F)

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 
 	"go.yaml.in/yaml/v4"
 
@@ -25,6 +26,48 @@ type Answers struct {
 	Prefix            string `yaml:"prefix"`
 	ServiceName       string `yaml:"service_name"`
 	ProductionSSLMode string `yaml:"production_ssl_mode"`
+	// Parts are the parts of the template that the service has chosen; nil where a version wrote the file that did not ask.
+	Parts         []string `yaml:"parts"`
+	ComposeNames  string   `yaml:"compose_names"`  // plain or own
+	ComposeServer string   `yaml:"compose_server"` // empty for the template's own
+	ComposePort   int      `yaml:"compose_port"`   // the default of DB_PORT; 0 where the file does not say
+}
+
+// Part is what a service may do without: its files are then not there, and nothing asks for them.
+type Part string
+
+// The parts.
+const (
+	Compose       Part = "compose"
+	GitHubActions Part = "github_actions"
+	Kubernetes    Part = "kubernetes"
+	Prometheus    Part = "prometheus"
+)
+
+// Chose tells whether the service has a part. Until it was asked for them, every service had all.
+func (a Answers) Chose(part Part) bool {
+	return a.Parts == nil || slices.Contains(a.Parts, string(part))
+}
+
+// ComposeDatabase is the service of compose that is the PostgreSQL server.
+func (a Answers) ComposeDatabase() string {
+	switch {
+	case a.ComposeServer != "":
+		return a.ComposeServer
+	case a.ComposeNames == "own":
+		return a.Prefix + "-" + a.ServiceName + "-postgres"
+	default:
+		return "postgres"
+	}
+}
+
+// RequirePart refuses what needs a part that the service in a folder has not chosen. A folder without answers has all.
+func RequirePart(folder string, part Part) error {
+	if answers, err := ReadAnswers(folder); err == nil && !answers.Chose(part) {
+		return failure.Refused("the service has not chosen the part %s: choose it with "+
+			"copier update --vcs-ref=:current: --defaults --ask=parts", part)
+	}
+	return nil
 }
 
 // Facts are what the service's other files and its place say about the same things.

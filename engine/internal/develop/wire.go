@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strconv"
 
+	"avion.internal/migrate/internal/copier"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/wiring"
 )
@@ -49,9 +51,13 @@ func (e *Engine) Wire(ctx context.Context) error {
 }
 
 func (e *Engine) wirable() wiring.Service {
+	port := "5432"
+	if answers, err := copier.ReadAnswers("."); err == nil && answers.ComposePort != 0 {
+		port = strconv.Itoa(answers.ComposePort)
+	}
 	return wiring.Service{
 		Folder: ".",
-		Port:   cmp.Or(e.Settings.Get("DB_PORT").Value, "5432"),
+		Port:   cmp.Or(e.Settings.Get("DB_PORT").Value, port),
 		Lookup: func(name string) string { return e.Settings.Get(name).Value },
 	}
 }

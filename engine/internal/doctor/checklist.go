@@ -65,13 +65,15 @@ func checklistItems(list []line, evidence Evidence) []Item {
 		if entry.ticked {
 			finding.Evidence = "ticked by a person"
 		}
-		if known, checked := checks[entry.item]; checked {
+		if known, checked := checks[entry.item]; checked && known.concerns(evidence) {
 			finding = entry.hold(known.judge(evidence))
+		} else if checked {
+			finding = skipped("", "the part %s is not chosen", known.part)
 		}
 		items = append(items, Item{Group: entry.group, Item: entry.item, Title: entry.title, Ticked: &entry.ticked, Finding: finding})
 	}
 	for _, each := range checklist {
-		if !seen[each.item] {
+		if !seen[each.item] && each.concerns(evidence) {
 			items = append(items, Item{Group: "Checklist", Item: each.item, Title: each.item, Finding: each.judge(evidence)})
 		}
 	}

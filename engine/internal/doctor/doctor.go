@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"avion.internal/migrate/internal/copier"
 	"avion.internal/migrate/internal/failure"
 )
 
@@ -54,10 +55,16 @@ type Report struct {
 	Items   []Item        `json:"items"`
 }
 
-// check is one question to the evidence.
+// check is one question to the evidence, asked of every service or of those that have chosen a part.
 type check struct {
 	item  string
 	judge func(Evidence) Finding
+	part  copier.Part
+}
+
+// concerns tells whether the service has what is asked about. Without answers it is asked about everything.
+func (c check) concerns(e Evidence) bool {
+	return c.part == "" || e.Template.Error != nil || e.Template.Answers.Chose(c.part)
 }
 
 // Examine judges every item: first those of the checklist in its own order, then what it does not list.

@@ -1,27 +1,29 @@
 package doctor
 
+import "avion.internal/migrate/internal/copier"
+
 // checklist are the items of the checklist for which there is evidence, by the names that stand above them in
 // docs/migration-setup.md.
 var checklist = []check{
-	{"directories", judgeDirectories},
-	{"goose-yml", judgeProject},
-	{"targets", judgeTargets},
-	{"env-example", judgeEnvExample},
-	{"compose", judgeComposeServices},
-	{"first-migration", judgeFirstMigration},
-	{"env", judgeDotEnv},
-	{"gitignore", judgeGitignore},
-	{"own-makefile", judgeMakefile},
-	{"own-compose", judgeCompose},
+	{"directories", judgeDirectories, ""},
+	{"goose-yml", judgeProject, ""},
+	{"targets", judgeTargets, ""},
+	{"env-example", judgeEnvExample, ""},
+	{"compose", judgeComposeServices, copier.Compose},
+	{"first-migration", judgeFirstMigration, ""},
+	{"env", judgeDotEnv, ""},
+	{"gitignore", judgeGitignore, ""},
+	{"own-makefile", judgeMakefile, ""},
+	{"own-compose", judgeCompose, copier.Compose},
 
-	{"workflow", judgeWorkflow},
-	{"job", judgeJob},
-	{"alerts", judgeAlerts},
+	{"workflow", judgeWorkflow, copier.GitHubActions},
+	{"job", judgeJob, copier.Kubernetes},
+	{"alerts", judgeAlerts, copier.Prometheus},
 
-	{"readme", judgeDocument("README.md")},
-	{"contributing", judgeDocument("CONTRIBUTING.md")},
-	{"troubleshooting", judgeTroubleshooting},
-	{"own-documents", judgeOwnDocuments},
+	{"readme", judgeDocument("README.md"), ""},
+	{"contributing", judgeDocument("CONTRIBUTING.md"), ""},
+	{"troubleshooting", judgeTroubleshooting, ""},
+	{"own-documents", judgeOwnDocuments, ""},
 }
 
 // further is what has to hold besides.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"avion.internal/migrate/internal/copier"
 	"avion.internal/migrate/internal/failure"
 )
 
@@ -33,6 +34,9 @@ type Scheduled struct {
 // ReadCronJob finds the file of the CronJobs in a service's folder.
 func ReadCronJob(folder string) (CronJob, error) {
 	path, text, err := read(folder, cronPattern, "file of CronJobs")
+	if path == "" && err == nil {
+		err = copier.RequirePart(folder, copier.Kubernetes)
+	}
 	if path == "" && err == nil {
 		err = failure.Refused("no %s in this folder: choose session_cleanup or audit_retention among the considerations with "+
 			"`copier update`, and run from the service's own folder", cronPattern)

@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"avion.internal/migrate/internal/copier"
 	"avion.internal/migrate/internal/failure"
 )
 
@@ -28,6 +29,9 @@ type Job struct {
 // Read finds the file of the Job in a service's folder.
 func Read(folder string) (Job, error) {
 	path, text, err := read(folder, pattern, "migration Job")
+	if path == "" && err == nil {
+		err = copier.RequirePart(folder, copier.Kubernetes)
+	}
 	if path == "" && err == nil {
 		err = failure.Refused("no %s in this folder: run from the service's own folder; the image does not hold the file", pattern)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"avion.internal/migrate/internal/copier"
 	"avion.internal/migrate/internal/failure"
 )
 
@@ -25,6 +26,9 @@ var (
 )
 
 func (s Service) readCompose(_ context.Context, plan *Plan) error {
+	if copier.RequirePart(s.Folder, copier.Compose) != nil {
+		return nil
+	}
 	found, err := s.present(composeFiles...)
 	if err != nil {
 		return err
@@ -92,11 +96,15 @@ func (s Service) composeClashes(plan *Plan, file string, own, brought *yaml.Node
 			}
 		}
 	}
+	// Where the template brings none, the migrations go to the service's own server, and its port is the right one.
+	if !bringsServer(brought) {
+		return
+	}
 	for name, service := range pairs(value(own, "services")) {
 		if has(value(brought, "services"), name.Value) {
 			continue
 		}
-		if image := value(service, "image"); image != nil && serverImage.MatchString(image.Value) {
+		if isServer(service) {
 			plan.note("%s:%d: %s is a PostgreSQL server too; the migrations of compose go to the one that %s brings: "+
 				"let the service use that one, and remove %s", file, name.Line, name.Value, database, name.Value)
 		}
@@ -107,6 +115,20 @@ func (s Service) composeClashes(plan *Plan, file string, own, brought *yaml.Node
 			}
 		}
 	}
+}
+
+func bringsServer(brought *yaml.Node) bool {
+	for _, service := range pairs(value(brought, "services")) {
+		if isServer(service) {
+			return true
+		}
+	}
+	return false
+}
+
+func isServer(service *yaml.Node) bool {
+	image := value(service, "image")
+	return image != nil && serverImage.MatchString(image.Value)
 }
 
 var (

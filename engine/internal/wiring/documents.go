@@ -65,8 +65,15 @@ func (s Service) section(document string) (string, error) {
 		return "", failure.Refused("docs_language in %s is %q, and no text for %s is in that language: restore the file with "+
 			"git checkout HEAD -- %s", copier.AnswersFile, answers.DocsLanguage, document, copier.AnswersFile)
 	}
-	return string(content), nil
+	text := string(content)
+	if answers.Chose(copier.Compose) {
+		return strings.Replace(text, startServer+"postgres\n", startServer+answers.ComposeDatabase()+"\n", 1), nil
+	}
+	return strings.Replace(text, startServer+"postgres\n", "", 1), nil
 }
+
+// startServer is the command of the sections that names a service of compose; the template's own documents do the same to it.
+const startServer = "docker compose up --detach --wait "
 
 func leadsToAGuide(text, section string) bool {
 	for _, match := range link.FindAllStringSubmatch(section, -1) {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Names every file that an update of the template left unfinished. A shell script, because from such files no program can be built.
+# Names every file that an update of the template left unfinished, or takes from the service. A shell script, because from such files no program can be built.
 set -eu
 unset CDPATH
 
@@ -33,9 +33,22 @@ rejected() {
 		named 'holds a change that could not be merged: make the change by hand, then delete this file'
 }
 
+# lost: an update that is not committed yet deletes what the template has no more for these answers, edited or not. What was
+# changed in a commit that is no update of the template, was edited.
+lost() {
+	answers=.copier-answers.yml
+	! git diff --quiet HEAD -- "$answers" 2>/dev/null || return 0
+	updates=$(git log --format=%H -- "$answers")
+	git -c core.quotePath=false diff --name-only --no-renames --relative --diff-filter=D HEAD -- . | while read -r file; do
+		git log --format=%H -- "$file" | grep -qvxF "$updates" || continue
+		printf 'migrate: %s was edited here, and the update deletes it: bring it back with git checkout HEAD -- %s, or commit to let it go\n' "$file" "$file"
+	done
+}
+
 found=$(
 	unfinished .
 	rejected '*.rej'
+	lost
 	# At the root of a monorepo lie files of the template too, and no such script.
 	if [ -n "$top" ] && grep -qs '^layout: monorepo-root' "$top.copier-answers.yml"; then
 		unfinished ':(top).copier-answers.yml' ':(top).github' ':(top)monitoring'

@@ -16,6 +16,7 @@ migrate-redis-compare: $(redis_sync) ## compare the sorted sets of Redis with th
 	@$(redis_sync) compare --key="$$KEY" --table="$$TABLE"
 
 migrate-redis-alerts-test: ## try the alerts on the worker for Redis, with promtool of Prometheus
+	$(call migrate_part,prometheus,monitoring/*-redis-sync-alerts.yaml)
 	@mkdir -p tools/migrate/bin
 	@sed '1,/^spec:/d' monitoring/*-redis-sync-alerts.yaml >tools/migrate/bin/redis-sync-alerts.yaml
 	@promtool test rules monitoring/tests/*-redis-sync-alerts.test.yaml
