@@ -100,7 +100,7 @@ migrate-reset: $(migrate_dev) ## drop, create and migrate the database (developm
 migrate-job: $(migrate) ## print the Kubernetes Job of a release, or of a backfill: VERSION= BUILD_NUMBER= [JOB=]
 	@$(migrate) job --version="$$VERSION" --build-number="$$BUILD_NUMBER" --backfill="$$JOB"
 
-migrate-cronjobs: $(migrate) ## print a Kubernetes CronJob for every maintenance job: VERSION=
+migrate-cronjobs: $(migrate) ## print a Kubernetes CronJob for every maintenance definition: VERSION=
 	@$(migrate) cronjobs --version="$$VERSION"
 
 migrate-build: $(migrate) $(migrate_dev) ## build the engine's programs

@@ -6,10 +6,14 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
+from dev.toolchain.install import ROOT
 
-def documented(service: Path, *program: str) -> list[list[str]]:
-    """The words after `program` of each such command in a shell block of the documents or a recipe of migrations.mk."""
-    texts = [file.read_text() for file in [*service.glob("*.md"), *service.glob("docs/*.md")]]
+
+def documented(service: Path, *program: str, page: str = "README.md") -> list[list[str]]:
+    """The words after `program` of each such command in a shell block of the documents, of a page of this repository, or in a
+    recipe of migrations.mk.
+    """
+    texts = [file.read_text() for file in [*service.glob("*.md"), *service.glob("docs/*.md"), ROOT / page]]
     blocks = [token.content for text in texts for token in MarkdownIt().parse(text) if token.info == "bash"]
     recipes = re.findall(r"^\t@?(.*)", (service / "migrations.mk").read_text(), re.MULTILINE)
     lines = [shlex.split(line) for line in [*"".join(blocks).splitlines(), *recipes] if line.startswith(program[0])]

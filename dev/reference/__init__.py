@@ -6,7 +6,7 @@ What a source does not say, for people, stands as data in the YAML files beside 
 from collections.abc import Callable
 from pathlib import Path
 
-from dev.reference import exit_codes, files, questions, recipes, targets, variables
+from dev.reference import exit_codes, files, glossary, questions, recipes, targets, variables
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "docs/reference"
@@ -14,8 +14,13 @@ FOLDER = "docs/reference"
 _PAGES: dict[str, Callable[[Path], str]] = {
     "questions.md": questions.page,
     "files.md": files.page,
+    "files.ja.md": files.japanese,
     "targets.md": targets.page,
+    "targets.ja.md": targets.japanese,
     "variables.md": variables.page,
+    "variables.ja.md": variables.japanese,
+    "glossary.md": glossary.page,
+    "glossary.ja.md": glossary.japanese,
     "exit-codes.md": exit_codes.page,
     "recipes.md": recipes.page,
 }

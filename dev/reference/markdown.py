@@ -2,12 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 
-_NOTE = "Made from the sources by `make reference`; edit those."
+_NOTES = {
+    "en": "Made from the sources by `make reference`; edit those.",
+    "ja": "このページは `make reference` がソースから作成します。変更するときは、ソースを変更してください。",
+}
+_NAMES = {"en": "English", "ja": "日本語"}
 
 
-def page(title: str, *parts: str) -> str:
-    """A page of paragraphs, lists and tables."""
-    return "\n\n".join([f"# {title}", *parts, _NOTE]) + "\n"
+def page(title: str, *parts: str, language: str = "en", other: str = "") -> str:
+    """A page of paragraphs, lists and tables; `other` is the file that says the same in the other language."""
+    (theirs,) = _NAMES.keys() - {language}
+    link = [f"[{_NAMES[theirs]}]({other})"] if other else []
+    return "\n\n".join([f"# {title}", *link, *parts, _NOTES[language]]) + "\n"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from dev.reference import facts
 from dev.reference.markdown import code, table
@@ -10,7 +11,14 @@ from dev.reference.targets import makefiles
 
 _INTRODUCTION = """\
 Where one is set in several places, the command line of make wins over the environment, and the environment over `.env`.
-A blank value counts as none, except for `ENVIRONMENT`. Times are whole numbers of seconds."""
+`DB_URL` replaces host, port, database, role and password at once, except where a single `DB_*` variable comes from a stronger
+place. A blank value counts as none, except for `ENVIRONMENT`. Times are whole numbers of seconds.
+
+Do not put a password on the command line. Use `.env`, the environment or `DB_PASSWORD_FILE`: the engine shows it nowhere."""
+_JAPANESE = """\
+同じ変数が複数の場所にあるときは、make のコマンドライン、環境変数、`.env` の順に優先されます。`DB_URL` はホスト、ポート、データベース、ロール、パスワードをまとめて置き換えますが、より優先される場所に個別の `DB_*` があれば、その値が使われます。空の値は、`ENVIRONMENT` を除いて、指定がないものとみなします。時間は秒の整数です。
+
+パスワードはコマンドラインに書かず、`.env`、環境変数、`DB_PASSWORD_FILE` のいずれかで渡します。エンジンはパスワードをどこにも表示しません。"""
 
 _GROUPS = {
     "Connection": "Which database, and how it is reached.",
@@ -18,6 +26,13 @@ _GROUPS = {
     "Targets": "Typed after `make`; [targets](targets.md) says after which.",
     "libpq": "As psql reads them; they fill in what is open.",
     "Machine": "What the machine brings.",
+}
+_JAPANESE_GROUPS = {
+    "Connection": ("接続", "どのデータベースに、どのように接続するか。"),
+    "Run": ("実行", "どのように実行し、何を残すか。"),
+    "Targets": ("ターゲット", "`make` の後に書きます。どのターゲットに書けるかは[ターゲット](targets.ja.md)にあります。"),
+    "libpq": ("libpq", "psql と同じく、ほかで決まらないものを補います。"),
+    "Machine": ("マシン", "マシンが用意するもの。"),
 }
 
 # How the sources read a variable, and whether `.env` is asked.
@@ -33,22 +48,40 @@ _SECONDS = r'[sS]ettings\.Seconds\("([A-Z_]+)", (\S.*?), (\d+), (\d+)\)'
 
 def page(root: Path) -> str:
     """The whole page."""
-    engine = _engine(root)
-    read = _variables(root, engine)
     groups = facts.read("variables.yml")
-    meanings = {name: meaning for group in groups.values() for name, meaning in group.items()}
-    facts.must_cover("variables.yml", meanings, read)
-    seconds = _seconds(engine)
+    facts.must_cover("variables.yml", _names(groups), _variables(root, _engine(root)))
     parts = []
     for group, introduction in _GROUPS.items():
-        rows = []
-        for name, fact in groups[group].items():
-            fallback, limits = seconds.get(name, ("", ""))
-            default = fact.get("default") or (code(fallback) if fallback else "")
-            meaning = fact["meaning"] + (f", {limits} seconds" if limits else "")
-            rows.append([code(name), default, "yes" if read[name] else "no", meaning])
+        rows = _rows(root, groups[group], "yes", "no", ", {} to {} seconds")
         parts += [f"## {group}", introduction, table(["variable", "default", "in `.env`", "meaning"], rows)]
-    return write("Variables", _INTRODUCTION, *parts)
+    return write("Variables", _INTRODUCTION, *parts, other="variables.ja.md")
+
+
+def japanese(root: Path) -> str:
+    """The same in Japanese."""
+    groups, meanings = facts.read("variables.yml"), facts.read("variables.ja.yml")
+    facts.must_cover("variables.ja.yml", meanings, _names(groups))
+    parts = []
+    for group, (title, introduction) in _JAPANESE_GROUPS.items():
+        rows = _rows(root, {name: meanings[name] for name in groups[group]}, "可", "不可", "（{}〜{} 秒）")
+        parts += [f"## {title}", introduction, table(["変数", "既定値", "`.env`", "意味"], rows)]
+    return write("変数", _JAPANESE, *parts, language="ja", other="variables.md")
+
+
+def _names(groups: dict[str, dict[str, Any]]) -> list[str]:
+    return [name for group in groups.values() for name in group]
+
+
+def _rows(root: Path, facts_of: dict[str, dict[str, str]], yes: str, no: str, limits: str) -> list[list[str]]:
+    engine = _engine(root)
+    read, seconds = _variables(root, engine), _seconds(engine)
+    rows = []
+    for name, fact in facts_of.items():
+        fallback, *ends = seconds.get(name, ("",))
+        default = fact.get("default") or (code(fallback) if fallback else "")
+        meaning = fact["meaning"] + (limits.format(*ends) if ends else "")
+        rows.append([code(name), default, yes if read[name] else no, meaning])
+    return rows
 
 
 def _engine(root: Path) -> str:
@@ -60,11 +93,11 @@ def _engine(root: Path) -> str:
     return "\n".join(file.read_text() for file in sources)
 
 
-def _seconds(engine: str) -> dict[str, tuple[str, str]]:
+def _seconds(engine: str) -> dict[str, tuple[str, str, str]]:
     """The default and the limits of each time."""
-    found: dict[str, tuple[str, str]] = {}
+    found: dict[str, tuple[str, str, str]] = {}
     for name, fallback, low, high in re.findall(_SECONDS, engine):
-        read = (fallback, f"{low} to {high}")
+        read = (fallback, low, high)
         if found.setdefault(name, read) != read:
             raise SystemExit(f"{name} is read as {found[name]} and as {read}: let the engine read it in one way.")
     return found

@@ -18,13 +18,23 @@ from avion_template.__main__ import _parser
 from dev.toolchain import command, install
 from dev.toolchain.install import ROOT
 from tests.documentation import Block, blocks, pages
-from tests.pages.test_documents import Section, sections
+from tests.pages.test_documents import Section, differences, sections
 
 # How the blocks of a page are checked, each in its order: the test file that executes or reads it, or the name of a
 # check below.
 NEWCOMER, DELIVERY = "test_newcomer.py", "test_job_in_delivery.py"
+DOCUMENTS, FOLLOWED = "test_documents.py", "test_followed_pages.py"
 CHECKED = {
     "README.md": [NEWCOMER] * 5,
+    "docs/explanation/environments.md": [FOLLOWED],
+    "docs/explanation/history.md": [FOLLOWED],
+    "docs/explanation/locks.md": [FOLLOWED],
+    "docs/explanation/zero-downtime.md": [DOCUMENTS] * 9,
+    "docs/how-to/backfill.md": [DOCUMENTS, FOLLOWED],
+    "docs/how-to/compose.md": ["commands", *["test_compose.py"] * 3],
+    "docs/how-to/github-actions.md": [FOLLOWED],
+    "docs/how-to/maintenance.md": [FOLLOWED] * 3,
+    "docs/how-to/update.md": [FOLLOWED] * 2,
     "docs/tutorial/first-service.md": [NEWCOMER] * 25,
     "docs/how-to/adopt.md": ["test_adopt.py"] * 7,
     "docs/how-to/fleet.md": ["commands"] * 5,
@@ -41,7 +51,7 @@ CHECKED = {
 }
 # A page in Japanese has the blocks of its page in English, which are the ones that are executed.
 TRANSLATIONS = {page: page.replace(".ja.", ".") for page in pages() if page.endswith(".ja.md")}
-CHECKED |= {page: ["translation"] * len(CHECKED[original]) for page, original in TRANSLATIONS.items()}
+CHECKED |= {page: ["translation"] * len(CHECKED[original]) for page, original in TRANSLATIONS.items() if original in CHECKED}
 
 
 def unchecked(found: dict[str, list[Block]]) -> list[str]:
@@ -85,6 +95,9 @@ def test_both_languages_have_the_same_blocks_and_link_to_each_other(page, origin
     # The tree of what a service gets has words in it, and a test of its own.
     here, there = ([block for block in blocks(name) if "──" not in block.code] for name in (page, original))
     assert [Block(block.language, block.code.replace("=ja", "=en")) for block in here] == there
+    if page.startswith(("docs/how-to", "docs/explanation")) and "adopt" not in page:
+        texts = ({original: (ROOT / name).read_text()} for name in (page, original))
+        assert differences(*texts) == []
     assert original.rpartition("/")[2] in links(page)
     assert page.rpartition("/")[2] in links(original)
 

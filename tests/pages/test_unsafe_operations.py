@@ -57,7 +57,7 @@ LOCK = """
 
 def rows(language: str) -> list[list[str]]:
     """The cells of the table's rows."""
-    guide = (ROOT / f"includes/documents/{language}/migration-guide.md").read_text()
+    guide = (ROOT / f"includes/documents/{language}/unsafe-operations.md").read_text()
     head = {"en": "| Operation | Lock |", "ja": "| 操作 | ロック |"}[language]
     _, _, *lines = guide[guide.index(head) :].partition("\n\n")[0].splitlines()
     return [line.strip("| ").split(" | ") for line in lines]

@@ -170,7 +170,7 @@ def test_page_says_how_to_ask_production(reader, run, service, certificate_autho
         production_ssl_mode="verify-full",
         production_ssl_root_cert="/etc/ssl/postgresql/ca.crt",
     )
-    page = (folder / "docs/migration-setup.md").read_text()
+    page = (folder / "docs/migration-considerations.md").read_text()
     (there,) = re.findall(r"^make migrate-indexes ENV.*$", page, re.MULTILINE)
     (in_the_cluster,) = re.findall(r"^(make .*\[indexes\].*) \| kubectl create --filename -$", page, re.MULTILINE)
     certificate_authority.cert_pem.write_to_path(folder / "ca.crt")

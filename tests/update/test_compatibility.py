@@ -61,7 +61,7 @@ LOSSES = {
     "target migrate-ping is gone": replaced("template/migrations.mk", "migrate-ping", "migrate-hello"),
     "variable MIGRATION_LOCK_TIMEOUT is gone": lambda template: [
         replaced(file, "MIGRATION_LOCK_TIMEOUT", "MIGRATION_LOCK_WAIT")(template)
-        for file in ("template/migrations.mk", "includes/documents/ja/migration-setup.md")
+        for file in ("template/migrations.mk",)
     ],
     "command ping is gone": replaced("engine/cmd/migrate/commands.go", '"ping"', '"hello"'),
     "flag block is gone": replaced("engine/cmd/migrate-dev/commands.go", '"block"', '"hundred"'),

@@ -1,4 +1,4 @@
-# The worker that keeps sorted sets of Redis in agreement with PostgreSQL. docs/migration-setup.md explains it.
+# The worker that keeps sorted sets of Redis in agreement with PostgreSQL. docs/migration-considerations.md explains it.
 
 redis_sync := tools/migrate/bin/redis-sync
 .PHONY: migrate-redis-sync migrate-redis-rebuild migrate-redis-compare migrate-redis-alerts-test

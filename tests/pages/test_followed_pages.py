@@ -1,0 +1,166 @@
+"""The pages to which a service's documents lead do what they say: their blocks, typed into a shell, on a real server."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dev.toolchain.install import ROOT
+from dev.toolchain.published import git_configuration
+from tests.conftest import Database, program
+from tests.documentation import Block, blocks
+
+TABLES = """-- +goose Up
+CREATE TABLE sessions (id bigint PRIMARY KEY, expires_at timestamptz NOT NULL);
+CREATE INDEX sessions_expires_at ON sessions (expires_at);
+INSERT INTO sessions SELECT n, now() - n * interval '1 day' FROM generate_series(1, 30) n;
+CREATE TABLE audit_log (occurred_at timestamptz NOT NULL) PARTITION BY RANGE (occurred_at);
+CREATE TABLE audit_log_holds (held tstzrange NOT NULL);
+-- +goose Down
+DROP TABLE audit_log_holds;
+DROP TABLE audit_log;
+DROP TABLE sessions;
+"""
+BEFORE = ("00101_create_accounts", "00102_add_screen_name")
+
+
+def only(page: str) -> Block:
+    (block,) = blocks(page)
+    return block
+
+
+@pytest.fixture
+def type_in(run):
+    def type_in(folder: Path, code: str, environment: dict[str, str], status: int = 0) -> str:
+        result = run("bash", "-ec", code, cwd=folder, env=environment)
+        assert result.returncode == status, result.stdout + result.stderr
+        return result.stdout + result.stderr
+
+    return type_in
+
+
+def test_update_and_a_changed_answer(committed, template, type_in, tmp_path):
+    folder = committed()
+    update, change = blocks("docs/how-to/update.md")
+    variables = git_configuration(tmp_path / "gitconfig", template)
+    assert "the files are those of the template's" in type_in(folder, update.code, variables)
+    type_in(folder, change.code, variables)
+    assert "migration_timeout: 600" in (folder / ".copier-answers.yml").read_text()
+    assert "MIGRATION_TIMEOUT=600" in (folder / ".env.example").read_text()
+
+
+def test_what_the_workflow_runs(committed, type_in, git, database, tmp_path):
+    folder = committed()
+    git("clone", "--quiet", "--bare", folder, tmp_path / "origin.git", cwd=tmp_path)
+    git("remote", "add", "origin", tmp_path / "origin.git", cwd=folder)
+    (folder / "migrations/00002_tables.sql").write_text(TABLES)
+    said = type_in(folder, only("docs/how-to/github-actions.md").code, database)
+    assert "2 migrations can be applied, rolled back and applied again" in said
+
+
+def test_backfill_is_listed_tried_run_and_paused(service, type_in, database):
+    folder = service()
+    definition, commands = blocks("docs/how-to/backfill.md")
+    for name in BEFORE:
+        shutil.copy(ROOT / f"includes/documents/examples/{name}.sql", folder / "migrations")
+    (folder / "migrations/backfill").mkdir()
+    (folder / "migrations/backfill/accounts_screen_name.sql").write_text(definition.code)
+    type_in(folder, "make migrate-up", database)
+    database.query("INSERT INTO accounts (user_name) SELECT 'u' || n FROM generate_series(1, 250) n")
+    assert "accounts_screen_name" in type_in(folder, commands.code, database)
+    assert database.value("SELECT count(*) FROM accounts WHERE screen_name = user_name") == 250
+
+
+def test_maintenance_deletes_and_keeps_partitions(service, type_in, database):
+    folder = service()
+    commands, deleting, keeping = blocks("docs/how-to/maintenance.md")
+    (folder / "migrations/00002_tables.sql").write_text(TABLES)
+    (folder / "migrations/maintenance").mkdir()
+    (folder / "migrations/maintenance/sessions_cleanup.sql").write_text(deleting.code)
+    (folder / "migrations/maintenance/audit_log_partitions.sql").write_text(keeping.code)
+    type_in(folder, "make migrate-up", database)
+    assert "audit_log_partitions" in type_in(folder, commands.code, database)
+    assert database.value("SELECT max(id) FROM sessions") == 7
+    type_in(folder, "make migrate-maintain JOB=audit_log_partitions", database)
+    assert database.value("SELECT count(*) FROM pg_inherits WHERE inhparent = 'audit_log'::regclass") == 4
+
+
+def test_changed_file_is_accepted_on_purpose(service, type_in, database):
+    folder = service()
+    type_in(folder, "make migrate-up", database)
+    first = folder / "migrations/00001_init_schema.sql"
+    first.write_text(first.read_text().replace("+goose Up\n", "+goose Up\n-- a word more\n"))
+    type_in(folder, "make migrate-up", database, status=2)
+    assert "00001_init_schema.sql" in type_in(folder, only("docs/explanation/history.md").code, database)
+    type_in(folder, "make migrate-up", database)
+
+
+def test_limits_of_a_file_are_those_of_its_first_line(service, type_in, database):
+    folder = service()
+    line = only("docs/explanation/locks.md").code
+    asked = "SELECT current_setting('lock_timeout') || ' ' || current_setting('statement_timeout') AS limits"
+    (folder / "migrations/00002_limits.sql").write_text(
+        f"{line}-- +goose Up\nCREATE TABLE told AS {asked};\n-- +goose Down\nDROP TABLE told;\n"
+    )
+    type_in(folder, "make migrate-up", database)
+    assert database.value("SELECT limits FROM told") == "10s 1h"
+
+
+@pytest.fixture
+def staging(service, create_database, servers) -> tuple[Path, Database]:
+    """A service, and an empty database on a server with TLS, as staging demands it."""
+    folder = service()
+    (folder / ".env").write_text((folder / ".env.example").read_text())
+    return folder, create_database("avion_auth", servers["right"])
+
+
+def test_copy_of_production_is_marked_anew(staging, type_in):
+    folder, database = staging
+    variables = {**database, "DB_SSL_MODE": "require"}
+    type_in(folder, "make migrate-up", {**variables, "ENVIRONMENT": "production"})
+    type_in(folder, only("docs/explanation/environments.md").code, variables)
+    assert database.value("SELECT environment FROM goose_db_version_environment") == "staging"
+
+
+def test_staging_rehearses_the_rollback(staging, type_in):
+    folder, database = staging
+    (folder / "migrations/00002_tables.sql").write_text(TABLES)
+    url = "postgres://{DB_USER}:{DB_PASSWORD}@{DB_HOST}:{DB_PORT}/{DB_NAME}".format_map(database)
+    (folder / "db-url.txt").write_text(url)
+    (rehearsal,) = [
+        block.code for block in blocks(folder / "docs/migration-operations.md") if "${PREVIOUS}" in block.code
+    ]
+    up = rehearsal.splitlines()[-1]
+    type_in(folder, up, {})
+    said = type_in(folder, rehearsal, {"PREVIOUS": "1"})
+    assert "1 migration rolled back in avion_auth_db (staging)" in said
+    assert said.rstrip().endswith("1 migration applied to avion_auth_db (staging)")
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_status_of_production_is_asked_by_a_job(service, run, language):
+    """The Job differs from that of a release in its name and in what it runs, and in nothing else."""
+    folder = service(docs_language=language)
+    (ask,) = [block.code for block in blocks(folder / "docs/migration-operations.md") if "[status]" in block.code]
+    release = {"VERSION": "1.2.3", "BUILD_NUMBER": "42"}
+    shown = [
+        run("sh", "-c", command, cwd=folder, env=release).stdout
+        for command in (ask.partition(" | kubectl")[0], "make --silent migrate-job")
+    ]
+    changed = shown[1].replace('avion-auth-migration-42"', 'avion-auth-status-42"').replace("[up]", "[status]")
+    assert shown[0] == changed != shown[1]
+    assert "job/avion-auth-status-${BUILD_NUMBER}" in ask
+
+
+@pytest.mark.parametrize("page", ["docs/how-to/backfill.md", "docs/explanation/history.md"])
+def test_commands_of_the_engine_are_those_of_the_program(service, run, page):
+    folder = service()
+    lines = [line for block in blocks(page) for line in block.code.splitlines() if line.startswith("tools/")]
+    assert lines
+    for line in lines:
+        path, command, *_ = shlex.split(line)
+        assert Path(path) == program(command)
+        assert run(path, command, "--help", cwd=folder).returncode == 0
