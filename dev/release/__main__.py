@@ -4,6 +4,7 @@ import datetime
 import re
 import sys
 import tempfile
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def release(version: str, folder: Path, answers: Answers = ANSWERS, accepted: li
             "use its number."
         )
     require_seal(version, folder)
+    require_number(version, folder)
     differences = differences_to(last, commit, folder, answers, accepted)
     if differences and demanded != "major":
         raise RefusedError(
@@ -71,6 +73,13 @@ def require_seal(version: str, folder: Path) -> None:
         )
 
 
+def require_number(version: str, folder: Path) -> None:
+    """Who installs `avion-template` from the release is told its number."""
+    found = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["version"]
+    if found != version:
+        raise RefusedError(f"pyproject.toml says {found}: run make engine VERSION={version} and commit it.")
+
+
 def successor(last: str, version: str) -> str:
     """The step from one version to the next. A number that no step leads to is refused."""
     if not re.fullmatch(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)", version):
@@ -93,10 +102,6 @@ def differences_to(last: Release, commit: str, folder: Path, answers: Answers, a
 
 def write_down(made: Release, text: str, folder: Path) -> None:
     (folder / "CHANGELOG.md").write_text(changelog.released(text, made.version, made.date))
-    project = folder / "pyproject.toml"
-    project.write_text(
-        re.sub(r'^version = ".*"$', f'version = "{made.version}"', project.read_text(), count=1, flags=re.MULTILINE)
-    )
     with (folder / FILE).open("a") as listed:
         listed.write(f"- version: {made.version}\n  commit: {made.commit}\n  date: {made.date}\n")
     git("commit", "--quiet", "--all", "--message", f"Release {made.version}", cwd=folder)

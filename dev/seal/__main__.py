@@ -1,6 +1,7 @@
 """`make engine [VERSION=x.y.z]`: seals engine/ into the template, for a release or, without a version, on the way to the next."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,9 +17,14 @@ def following(version: str) -> str:
     return f"{major}.{int(minor) + 1}.0-dev"
 
 
-def seal(version: str) -> str:
+def seal(version: str, folder: Path = ROOT) -> str:
+    """Seals the engine of that checkout, and gives the whole version. At a release `avion-template` has the same number."""
+    if not version.endswith("-dev"):
+        project = folder / "pyproject.toml"
+        text = re.sub(r'^version = ".*"$', f'version = "{version}"', project.read_text(), count=1, flags=re.MULTILINE)
+        project.write_text(text)
     environment = {**os.environ, "PATH": search_path(), "GOWORK": "off", "GOTOOLCHAIN": "local"}
-    command: list[str | Path] = ["go", "run", ".", ROOT / ENGINE, ROOT / SERVICE, f"v{version}"]
+    command: list[str | Path] = ["go", "run", ".", folder / ENGINE, folder / SERVICE, f"v{version}"]
     return subprocess.run(
         command, cwd=Path(__file__).parent, env=environment, check=True, text=True, stdout=subprocess.PIPE
     ).stdout.strip()

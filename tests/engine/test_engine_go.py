@@ -31,10 +31,6 @@ def test_formatted(go):
     assert go("gofmt", "-l", ".") == ""
 
 
-def test_vet(go):
-    go("go", "vet", "./...")
-
-
 def test_staticcheck(go):
     go("staticcheck", "-checks=all,-ST1000", "./...")
 
@@ -49,10 +45,10 @@ def address(server) -> dict[str, str]:
     return {"MIGRATE_TEST_DATABASE_URL": url}
 
 
-def test_unit_and_database_tests_pass(go, certificate):
+def test_unit_and_database_tests_pass_and_vet_has_no_objection(go, certificate):
     # Always at the same address, because Go remembers what passed with the same sources and the same environment.
     with Server(OLDEST, certificate, port=54315, password="of-the-tests-in-go") as server:
-        go("go", "test", "./...", env=address(server))
+        go("go", "test", "-vet=all", "./...", env=address(server))
 
 
 @pytest.mark.slow

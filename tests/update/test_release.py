@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.version import Version
 
 from dev.release import changelog
 from dev.release.__main__ import RefusedError, release, successor
 from dev.release.history import MissingCommitError, check_out, releases, tag
+from dev.seal.__main__ import seal
 from dev.toolchain.install import ROOT
 
 TEXT = "# Changelog\n\n## [Unreleased]\n\n### {}\n\n- Something.\n\n## [0.1.0] - 2026-01-01\n\n### Added\n\n- All.\n"
@@ -62,13 +65,21 @@ def push(git, folder: Path, message: str = "Change") -> None:
     git("push", "--quiet", "origin", "main", cwd=folder)
 
 
+def prepare(git, folder: Path, version: str) -> None:
+    """What `make engine VERSION=` does, on main."""
+    seal(version, folder)
+    git("add", "--all", cwd=folder)
+    push(git, folder, "Seal the engine")
+
+
 def test_release_names_the_tip_of_main_and_writes_it_down(repository, git):
+    prepare(git, repository, "0.1.1")
     tip = git("rev-parse", "HEAD", cwd=repository).strip()
     made = release("0.1.1", repository, ONE, [])
     assert releases(repository)[-1] == made
     assert (made.version, made.commit) == ("0.1.1", tip)
     assert f"## [Unreleased]\n\n## [0.1.1] - {made.date}\n\n### Fixed\n" in (repository / "CHANGELOG.md").read_text()
-    assert 'version = "0.1.1"' in (repository / "pyproject.toml").read_text()
+    assert 'version = "0.1.1"' in git("show", "v0.1.1:pyproject.toml", cwd=repository)
     assert git("status", "--porcelain", cwd=repository) == ""
     assert git("rev-parse", "HEAD~1", "v0.1.1", cwd=repository).split() == [tip, tip]
 
@@ -76,14 +87,24 @@ def test_release_names_the_tip_of_main_and_writes_it_down(repository, git):
 def test_breaking_difference_demands_a_major_version_and_its_announcement(repository, git):
     targets = repository / "template/migrations.mk"
     targets.write_text(targets.read_text().replace("migrate-ping", "migrate-hello"))
-    push(git, repository)
+    prepare(git, repository, "0.2.0")
     with pytest.raises(RefusedError, match=r"target migrate-ping is gone: undo .* under Breaking"):
         release("0.2.0", repository, ONE, [])
     (repository / "CHANGELOG.md").write_text(TEXT.format("Breaking"))
     push(git, repository)
     with pytest.raises(RefusedError, match=r"0\.2\.0 is a minor version after 0\.1\.0, but .* demands a major one"):
         release("0.2.0", repository, ONE, [])
+    prepare(git, repository, "1.0.0")
     assert release("1.0.0", repository, ONE, []).version == "1.0.0"
+
+
+def test_another_number_of_the_tool_is_refused(repository, git):
+    prepare(git, repository, "0.1.1")
+    project = repository / "pyproject.toml"
+    project.write_text(project.read_text().replace('version = "0.1.1"', 'version = "0.1.0"'))
+    push(git, repository)
+    with pytest.raises(RefusedError, match=r"says 0\.1\.0: run make engine VERSION=0\.1\.1"):
+        release("0.1.1", repository, ONE, [])
 
 
 def test_only_a_clean_pushed_main_is_released(repository, git):
@@ -143,7 +164,9 @@ def test_releases_stand_in_the_changelog_and_in_the_project(git):
         version for version in changelog.sections((ROOT / "CHANGELOG.md").read_text()) if version != "Unreleased"
     ]
     assert sections == [one.version for one in reversed(listed)]
-    assert f'version = "{listed[-1].version}"' in (ROOT / "pyproject.toml").read_text()
+    number = Version(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
+    # It is the number of the next one, once that is prepared.
+    assert number >= Version(listed[-1].version)
     assert len({one.commit for one in listed}) == len(listed)
 
 
