@@ -12,7 +12,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from dev.toolchain.install import ROOT
-from tests.amounts import both_ends
+from tests.amounts import both_ends, others_slow
 
 LANGUAGES = ("ja", "en")
 DOCUMENTS = (
@@ -205,20 +205,19 @@ def fences(text: str, language: str) -> list[str]:
     return [content for s in sections(text) for info, content in s.fences if info == language]
 
 
-ANSWERS = [
-    pytest.param({}, id="defaults"),
-    pytest.param({"considerations": []}, id="no considerations"),
-    pytest.param({"considerations": CONSIDERATIONS}, id="all considerations"),
-    pytest.param({"layout": "monorepo-service"}, id="monorepo"),
-    pytest.param(
-        {"production_ssl_mode": "verify-full", "production_ssl_root_cert": "/etc/ssl/ca.crt"}, id="verified TLS"
-    ),
-]
+ANSWERS = {
+    "defaults": {},
+    "all considerations": {"considerations": CONSIDERATIONS},
+    "monorepo": {"layout": "monorepo-service"},
+    "no considerations": {"considerations": []},
+    "verified TLS": {"production_ssl_mode": "verify-full", "production_ssl_root_cert": "/etc/ssl/ca.crt"},
+}
+answered = pytest.mark.parametrize("answers", others_slow(list(ANSWERS), 3))
 
 
-@pytest.mark.parametrize("answers", ANSWERS)
+@answered
 def test_both_languages_say_the_same(rendered, answers):
-    japanese, english = (read(rendered(docs_language=language, **answers)) for language in LANGUAGES)
+    japanese, english = (read(rendered(docs_language=language, **ANSWERS[answers])) for language in LANGUAGES)
     assert differences(japanese, english) == []
 
 
@@ -247,10 +246,10 @@ def test_a_difference_between_the_languages_is_found(rendered, name, old, new):
     assert differences(japanese, changed) != []
 
 
-@pytest.mark.parametrize("answers", ANSWERS)
+@answered
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_documents_are_clean(rendered, run, language, answers):
-    folder = rendered(docs_language=language, **answers)
+    folder = rendered(docs_language=language, **ANSWERS[answers])
     lint = run(
         *("pymarkdown", "--strict-config", "--config", ROOT / ".pymarkdown", "scan", *read(folder)),
         cwd=folder,
