@@ -95,3 +95,26 @@ def test_a_session_lock_behind_pgbouncer_is_refused(pgbouncer, engine, tmp_path)
     report = runner.communicate(timeout=60)[1]
     assert runner.returncode == 4
     assert "write lock: table in" in report
+
+
+# What the engine asks for when a session begins, and a pooler may be told to drop.
+IGNORED = (
+    "custom.environment, lock_timeout, statement_timeout, idle_in_transaction_session_timeout, idle_session_timeout, "
+    "client_connection_check_interval, tcp_keepalives_idle, tcp_keepalives_interval, tcp_keepalives_count, tcp_user_timeout"
+)
+
+
+@pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not installed")
+@pytest.mark.parametrize(
+    "pgbouncer",
+    [f"{mode}\nignore_startup_parameters = {IGNORED}" for mode in ("transaction", "session")],
+    ids=("transaction", "session"),
+    indirect=True,
+)
+def test_nothing_runs_behind_a_pgbouncer_that_ignores_the_limits(pgbouncer, database, engine, tmp_path):
+    marked = Marked(tmp_path, engine, pgbouncer).write()
+    runner = marked.start()
+    report = runner.communicate(timeout=60)[1]
+    assert runner.returncode == 1
+    assert "write lock: table in" in report
+    assert database.value("SELECT to_regclass('goose_db_version') IS NULL")
