@@ -80,7 +80,7 @@ def shell(run, origin, mended, tmp_path_factory) -> Callable:
     program.chmod(0o755)
     variables = git_configuration(folder / "gitconfig", origin) | mended
     variables["PATH"] = f"{folder}:{install.search_path()}"
-    # The clone of the template uses what is installed here.
+    # The clone of the template uses what is installed here, through a link.
     variables["MAKEFLAGS"] = f" -- install=: bin={VENV / 'bin'}"
 
     def shell(commands: str, cwd: Path) -> str:
@@ -114,6 +114,8 @@ def test_the_page_from_the_bump_to_a_branch_in_every_service(shell, origin, serv
 
     template = tmp_path / "template"
     git("clone", "--quiet", origin, template, cwd=tmp_path)
+    (template / ".tools").symlink_to(install.TOOLS)
+    (template / ".git/info/exclude").write_text("/.tools\n")
     shell(bump, template)
     text = (template / "CHANGELOG.md").read_text()
     security = f"## [Unreleased]\n\n### Security\n\n- The engine is built with {MODULE} {MENDED}.\n"

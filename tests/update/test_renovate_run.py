@@ -121,9 +121,8 @@ def test_minor_version_is_a_pull_request_and_a_major_one_waits_for_a_tick(reposi
         assert {label["name"] for label in request["labels"]} == {"dependencies", "migration-template"}
         assert "`v1.0.0` → `v1.1.0`" in request["body"]
         assert "make migrate-template-check" in request["body"]
-        assert "This repository** comes from v1.0.0" in request["body"]
+        assert "What the template changed since v1.0.0" in request["body"]
         assert "/compare/v1.0.0...v1.1.0" in request["body"]
-        assert "`avion-template plan .`" in request["body"]
         answers = yaml.safe_load(show(git, origin, MINOR, ANSWERS_FILE))
         assert answers == yaml.safe_load(show(git, origin, "main", ANSWERS_FILE)) | {"_commit": "v1.1.0"}
         assert "# Of v1.1.0" in show(git, origin, MINOR, "migrations.mk")
@@ -151,8 +150,7 @@ def test_services_and_root_of_a_monorepo_are_one_pull_request(repository, bot, g
         assert "# Of v1.1.0" in show(git, origin, MINOR, ".github/scripts/changed_services.py")
         assert "# Of v1.1.0" in show(git, origin, MINOR, "platform/avion-user/migrations.mk")
         assert "Artifact update problem" not in request["body"]
-        for folder in (".", "avion-auth", "platform/avion-user"):
-            assert f"`avion-template plan {folder}`" in request["body"]
+        assert request["body"].count("`avion-template plan FOLDER`") == 1
 
 
 def test_conflict_reaches_the_branch_and_is_shown(repository, bot, git):
