@@ -1,6 +1,7 @@
 """Answers that differ in every way that matters, in as few services as hold every pair of values."""
 
 from collections import OrderedDict
+from itertools import product
 
 from allpairspy import AllPairs
 
@@ -14,6 +15,8 @@ CONSIDERATIONS = [
     "staged_move",
     "concurrent_index",
 ]
+PARTS = ["compose", "github_actions", "kubernetes", "prometheus"]
+LAYOUTS = ["repository", "monorepo-service"]
 VALUES = {
     "postgres_version": MAJORS,
     "production_ssl": [
@@ -24,7 +27,7 @@ VALUES = {
     ],
     "service_name": ["auth", "system-admin", "the-longest-name-that-fits-into-jobs"],
     "migration_timeout": [1, 300, 86400],
-    "layout": ["repository", "monorepo-service"],
+    "layout": LAYOUTS,
     # YAML reads `on` as a boolean, and `1e3` as a number.
     "prefix": ["avion", "on"],
     "kubernetes_namespace": ["avion", "1e3"],
@@ -44,4 +47,13 @@ def answers(row: dict) -> dict:
     return {name: value for name, value in row.items() if name != "production_ssl"} | ssl
 
 
+def subset(row: list) -> dict:
+    layout, *chosen = row
+    return {"layout": layout, "parts": [part for part, wanted in zip(PARTS, chosen, strict=True) if wanted]}
+
+
+BOTH = [True, False]
+EVERY_SUBSET = [subset(list(row)) for row in product(LAYOUTS, *[BOTH] * len(PARTS))]
+# Each part with and without each other part, in each layout.
+SUBSETS = [subset(row) for row in AllPairs([LAYOUTS, *[BOTH] * len(PARTS)])]
 COVERING = [answers(row._asdict()) for row in AllPairs(OrderedDict(VALUES))]
