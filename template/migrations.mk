@@ -15,13 +15,13 @@ redis_sync_targets := tools/migrate/redis-sync/targets.mk
 
 # The sources of the engine's programs, once go.mod pins them: another checkout of it is asked each time.
 migrate_sources := $(addprefix tools/migrate/,build.sh go.mod go.sum) \
-	$(wildcard tools/migrate/engine/*/*/@v/*.zip tools/migrate/vendor/modules.txt) $(if $(MIGRATE_ENGINE),migrate-engine)
+	$(wildcard tools/migrate/engine/*/*/@v/*.zip tools/migrate/vendor/modules.txt) $(if $(value MIGRATE_ENGINE),migrate-engine)
 
 # What belongs to a part that was not chosen says so.
 migrate_part = $(if $(wildcard $(2)),,@printf 'migrate: the service has not chosen the part $(1): choose it with \
 	copier update --vcs-ref=:current: --defaults --ask=parts\n' >&2; exit 1)
 # The service of compose that migrates: in a monorepo its name begins with that of the service.
-migrate_composed = $(shell sed -n 's/^  \(.*migrate\):$$/\1/p' compose.migrations.yaml 2>/dev/null)
+migrate_composed = $(shell sed -n 's/^  \([^ ]*migrate\):[[:space:]]*$$/\1/p' compose.migrations.yaml 2>/dev/null)
 
 .PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
 	migrate-ping migrate-create migrate-recipes migrate-validate migrate-lint migrate-check migrate-seed migrate-backfill \

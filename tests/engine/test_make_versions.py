@@ -78,9 +78,11 @@ def test_nothing_that_is_typed_beside_the_template_check_runs(run, service, make
 
 def test_a_checkout_with_the_other_line_ending_works(run, service, make, tmp_path):
     folder = shutil.copytree(service, tmp_path / "service")
-    makefile = folder / "migrations.mk"
-    makefile.write_bytes(makefile.read_bytes().replace(b"\n", b"\r\n"))
+    for file in (folder / "migrations.mk", folder / "compose.migrations.yaml"):
+        file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
     assert run(make, "migrate-help", cwd=folder).stdout == run(make, "migrate-help", cwd=service).stdout
+    composed = "docker compose run --build --rm migrate up"
+    assert composed in run(make, "-n", "migrate-docker-up", cwd=folder).stdout.splitlines()
     shown = run("sh", "-c", r""""$0" migrate-help | od -c | grep -F '\r'""", make, cwd=folder)
     assert shown.stdout == ""
     shown = run(make, "show", f"NAME={AWKWARD}", cwd=folder, env={"SHOWN": "NAME"})
