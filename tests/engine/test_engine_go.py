@@ -80,7 +80,16 @@ def test_no_race_is_found_and_the_guards_are_covered(go, postgres_server, certif
 @pytest.mark.parametrize("major", MAJORS)
 def test_nothing_runs_twice_however_often_a_run_is_ended(go, postgres_server, major):
     verdict = go(
-        *("go", "test", "-count=1", "-v", "-timeout=55m", "-run=HoweverOften", "./internal/stepwise", "./internal/operate"),
+        *(
+            "go",
+            "test",
+            "-count=1",
+            "-v",
+            "-timeout=55m",
+            "-run=HoweverOften",
+            "./internal/stepwise",
+            "./internal/operate",
+        ),
         env={**address(postgres_server(major)), "MIGRATE_TEST_KILLS": "200"},
         timeout=3600,
     )

@@ -186,7 +186,7 @@ func (r *Runner) step(ctx context.Context, position int, statement migration.Sta
 	err = r.inside(ctx, position, statement)
 	var server *pgconn.PgError
 	switch {
-	case errors.Is(err, connection.EndedTransaction):
+	case errors.Is(err, connection.ErrEndedTransaction):
 		return false, r.ended(ctx, position, statement, err)
 	case !errors.As(err, &server):
 		return false, err
