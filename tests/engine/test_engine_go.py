@@ -8,7 +8,7 @@ import pytest
 
 from dev.toolchain.install import ROOT
 from dev.toolchain.postgres import Server
-from tests.amounts import NEWEST, OLDEST
+from tests.amounts import MAJORS, NEWEST, OLDEST
 
 ENGINE = ROOT / "engine"
 
@@ -74,6 +74,26 @@ def test_no_race_is_found_and_the_guards_are_covered(go, postgres_server, certif
     shares = coverage(profile.read_text())
     assert set(shares) == set(GUARDS)
     assert min(shares.values()) >= COVERED, shares
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("major", MAJORS)
+def test_nothing_runs_twice_however_often_a_run_is_ended(go, postgres_server, major):
+    verdict = go(
+        *(
+            "go",
+            "test",
+            "-count=1",
+            "-v",
+            "-timeout=55m",
+            "-run=HoweverOften",
+            "./internal/stepwise",
+            "./internal/operate",
+        ),
+        env={**address(postgres_server(major)), "MIGRATE_TEST_KILLS": "200"},
+        timeout=3600,
+    )
+    assert verdict.count("--- PASS: TestNothingRunsTwiceHoweverOften") == 2
 
 
 def coverage(profile: str) -> dict[str, float]:

@@ -21,7 +21,7 @@ func (t Target) login(ctx context.Context) (driver.Conn, error) {
 		return connection, nil
 	}
 	_ = connection.Close()
-	if errors.Is(err, hasTransactionTimeout) {
+	if errors.Is(err, errTransactionTimeout) {
 		return t.overruled().login(ctx)
 	}
 	return nil, err

@@ -16,9 +16,9 @@ import (
 	"avion.internal/migrate/internal/failure"
 )
 
-// EndedTransaction is the error of a statement that ended the transaction it ran in: what ran up to there is committed, or
+// ErrEndedTransaction is the error of a statement that ended the transaction it ran in: what ran up to there is committed, or
 // gone, and no longer goes together with its line in the version table.
-var EndedTransaction = errors.New("a statement ended its transaction by itself: what it committed stays: remove BEGIN and COMMIT")
+var ErrEndedTransaction = errors.New("a statement ended its transaction by itself: what it committed stays: remove BEGIN and COMMIT")
 
 // controls are the commands after which a transaction is another one, although the session may be in one again.
 var controls = []string{"BEGIN", "START TRANSACTION", "COMMIT", "PREPARE TRANSACTION"}
@@ -56,7 +56,7 @@ func (c *conn) execute(ctx context.Context, opening []string, text string) (int6
 	}
 	commands = commands[len(opening):]
 	if c.status() != inTransaction || slices.ContainsFunc(commands, func(command string) bool { return slices.Contains(controls, command) }) {
-		return rows, EndedTransaction
+		return rows, ErrEndedTransaction
 	}
 	if c.settings != nil && limitsOf(ctx).alone && slices.Contains(commands, "SET") {
 		return rows, failure.Refused("SET does not outlast its statement behind a pooler, where each transaction may have another session: " +

@@ -67,7 +67,7 @@ func TestAStatementThatEndsItsTransactionIsCaught(t *testing.T) {
 			session := observeIn(t, database, settings)
 			transaction := session.begin(t, context.Background())
 			for _, first := range []string{"DROP TABLE IF EXISTS before; CREATE TABLE before ()", statement} {
-				if _, err := transaction.Exec(first); errors.Is(err, EndedTransaction) != (caught && first == statement) || err != nil && !caught {
+				if _, err := transaction.Exec(first); errors.Is(err, ErrEndedTransaction) != (caught && first == statement) || err != nil && !caught {
 					t.Errorf("%q: %v", first, err)
 				}
 			}

@@ -30,7 +30,7 @@ func (n notWritable) Unwrap() error { return n.error }
 // transactionTimeout came with PostgreSQL 17: a server that does not know it refuses a session that begins with it.
 const transactionTimeout = "transaction_timeout"
 
-var hasTransactionTimeout = errors.New("the session has a limit that the login has to overrule")
+var errTransactionTimeout = errors.New("the session has a limit that the login has to overrule")
 
 // settle reads back what the session was asked to be. Nothing is put right behind the login's back: RESET ALL, which ends every
 // file, brings back what the session was begun with.
@@ -41,7 +41,7 @@ func (t Target) settle(ctx context.Context, connection driver.Conn) error {
 		return err
 	}
 	if limit := now.settings[transactionTimeout]; !t.Pooled() && limit != "" && limit != "0" {
-		return hasTransactionTimeout
+		return errTransactionTimeout
 	}
 	switch {
 	case now.standby:

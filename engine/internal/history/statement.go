@@ -61,6 +61,28 @@ func PrepareStatements(ctx context.Context, session *sql.DB, table string) error
 	return CreateTable(ctx, session, StatementTable(table), statementColumns)
 }
 
+// HalfRun are the sections of which some statements are remembered; none where the table is not there.
+func HalfRun(ctx context.Context, session *sql.DB, table string) ([]Section, error) {
+	var there bool
+	if err := session.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", StatementTable(table)).Scan(&there); err != nil || !there {
+		return nil, err
+	}
+	rows, err := session.QueryContext(ctx, "SELECT DISTINCT version_id, rolls_back FROM "+StatementTable(table)+" ORDER BY 1, 2")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []Section
+	for rows.Next() {
+		var next Section
+		if err := rows.Scan(&next.Version, &next.RollsBack); err != nil {
+			return nil, err
+		}
+		all = append(all, next)
+	}
+	return all, rows.Err()
+}
+
 // ReadStatements are the remembered statements of a section by their position.
 func ReadStatements(ctx context.Context, session *sql.DB, table string, section Section) (map[int]Statement, error) {
 	rows, err := session.QueryContext(ctx, "SELECT position, checksum, done, reason, failure, unusable::text, begun_at FROM "+

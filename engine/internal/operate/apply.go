@@ -87,7 +87,7 @@ func (s *Session) failed(ctx context.Context, in Stream, step migration.Migratio
 		stays = stopped.Stays() + s.invalid(ctx, migration.ConcurrentIndexes(script.Section(way == Up)))
 	case script.NoTransaction:
 		stays = "all its statements are done and do not run again"
-	case errors.Is(err, connection.EndedTransaction):
+	case errors.Is(err, connection.ErrEndedTransaction):
 		stays = "look at what of it stays before running it again"
 	}
 	var server *pgconn.PgError

@@ -73,6 +73,21 @@ func TestOtherFilesWithoutTransactionStillDoNotQueue(t *testing.T) {
 	s.Refuses((*Engine).Up, failure.CodeMigrationFailed, "55P03", "pid ")
 }
 
+func TestWhatSomebodyHasUndoneByHandCanBeForgotten(t *testing.T) {
+	s := newService(t, map[string]string{"migrations/00001_x.sql": "-- +goose NO TRANSACTION\n-- +goose Up\nCREATE TABLE a (id int);\nSELECT 1/0;\n-- +goose Down\nDROP TABLE a;\n"})
+	s.Refuses((*Engine).Up, failure.CodeMigrationFailed, "22012")
+	if _, report := s.Must((*Engine).Repair); !strings.Contains(report, "nothing to repair") {
+		t.Error(report)
+	}
+	s.Execute(t, "DROP TABLE a")
+	s.Write("migrations/00001_x.sql", "-- +goose NO TRANSACTION\n-- +goose Up\nCREATE TABLE a (id bigint);\n-- +goose Down\nDROP TABLE a;\n")
+	if _, report := s.Must((*Engine).Repair); !strings.Contains(report, "begins anew") {
+		t.Error(report)
+	}
+	s.Must((*Engine).Up)
+	s.ExpectVersions("0 1")
+}
+
 func TestWhatRanBeforeAFailureDoesNotRunAgain(t *testing.T) {
 	file := func(index string) string {
 		return "-- +goose NO TRANSACTION\n-- +goose Up\nUPDATE a SET id = id + 10;\nSELECT pg_sleep(0);\n" + index + "\n-- +goose Down\nUPDATE a SET id = id - 10;\nDROP INDEX CONCURRENTLY a_id;\n"
@@ -84,7 +99,7 @@ func TestWhatRanBeforeAFailureDoesNotRunAgain(t *testing.T) {
 		s.Refuses((*Engine).Up, failure.CodeMigrationFailed, "42703", "do not run again")
 	}
 	s.Write("migrations/00002_x.sql", strings.Replace(file("CREATE INDEX CONCURRENTLY a_id ON a (id);"), "+ 10", "+ 11", 1))
-	s.Refuses((*Engine).Up, failure.CodeHistoryMismatch, "statement 1")
+	s.Refuses((*Engine).Up, failure.CodeHistoryMismatch, "statement 1", "migrate repair")
 	s.Write("migrations/00002_x.sql", file("CREATE INDEX CONCURRENTLY a_id ON a (id);"))
 	s.Must((*Engine).Up)
 	s.ExpectVersions("0 1 2")

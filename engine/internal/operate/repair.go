@@ -5,6 +5,7 @@ import (
 
 	"avion.internal/migrate/internal/history"
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/stepwise"
 )
 
 // Repair accepts the files of applied versions as they are now: it records their names and checksums anew, and says
@@ -30,6 +31,10 @@ func (e *Engine) Repair(ctx context.Context) error {
 		return session.beginBeside(ctx, current)
 	}
 	changed := current.Comparison.In(history.Edited, history.Renamed)
+	forgotten, err := session.forget(ctx, current)
+	if err != nil || forgotten {
+		return err
+	}
 	if len(changed) == 0 {
 		e.Report.Say("nothing to repair in %s: no applied migration was edited or renamed", session.Target.Database)
 		return current.Comparison.Check()
@@ -48,6 +53,39 @@ func (e *Engine) Repair(ctx context.Context) error {
 		return err
 	}
 	return current.Comparison.Check()
+}
+
+// forget lets a file without a transaction begin anew whose beginning has run and is another one now, or whose file is gone:
+// somebody has undone by hand what had run of it.
+func (s *Session) forget(ctx context.Context, current Stream) (forgotten bool, err error) {
+	sections, err := history.HalfRun(ctx, s.DB, current.Table)
+	if err != nil {
+		return false, s.Unreadable(ctx, history.StatementTable(current.Table), err)
+	}
+	for _, section := range sections {
+		known, err := history.ReadStatements(ctx, s.DB, current.Table, section)
+		if err != nil {
+			return forgotten, s.Unreadable(ctx, history.StatementTable(current.Table), err)
+		}
+		var script migration.Script
+		if step, found := current.Directory.Find(section.Version); found {
+			if script, err = current.Directory.Script(step); err != nil {
+				return forgotten, err
+			}
+		}
+		if _, edited := stepwise.Edited(script.Section(!section.RollsBack), known); !edited {
+			continue
+		}
+		if err := s.confirmRepair("forgets how far version " + migration.FormatVersion(section.Version) + " had come"); err != nil {
+			return forgotten, err
+		}
+		if err := history.ForgetStatements(ctx, s.DB, current.Table, section.Version); err != nil {
+			return forgotten, s.Unreadable(ctx, history.StatementTable(current.Table), err)
+		}
+		s.Engine.Report.Say("repaired version %s: how far it had come is forgotten, and its file begins anew", migration.FormatVersion(section.Version))
+		forgotten = true
+	}
+	return forgotten, nil
 }
 
 // beginBeside prepares the tables beside goose's, after which nobody asks for other histories any more.

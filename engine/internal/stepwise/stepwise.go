@@ -13,6 +13,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -135,15 +137,26 @@ func (r *Runner) prepare(ctx context.Context) error {
 	return r.Session.QueryRowContext(ctx, "SELECT current_setting('role'), current_setting('search_path')").Scan(&r.own.role, &r.own.searchPath)
 }
 
+// Edited is the first of the remembered statements that has run and does not stand in a section any more, if there is one.
+func Edited(statements []migration.Statement, known map[int]history.Statement) (history.Statement, bool) {
+	for _, position := range slices.Sorted(maps.Keys(known)) {
+		record := known[position]
+		if record.Done && (position >= len(statements) || record.Checksum != checksum(statements[position])) {
+			return record, true
+		}
+	}
+	return history.Statement{}, false
+}
+
 // check holds what has run against the file as it is now.
 func (r *Runner) check(known map[int]history.Statement) error {
-	for position := range len(r.Statements) + len(known) {
-		record, found := known[position]
+	if record, edited := Edited(r.Statements, known); edited {
+		return failure.HistoryMismatch("%s was edited after its statement %d had run, on %s: bring that one back as it was: what has run stays, "+
+			"and only what comes after may change; if you have undone it by hand, run tools/migrate/bin/migrate repair",
+			r.File, record.Position+1, record.BegunAt.UTC().Format(time.RFC3339))
+	}
+	for position, record := range known {
 		switch {
-		case !found:
-		case position >= len(r.Statements) && record.Done, position < len(r.Statements) && record.Done && record.Checksum != checksum(r.Statements[position]):
-			return failure.HistoryMismatch("%s was edited after its statement %d had run, on %s: bring that one back as it was: what has run stays, "+
-				"and only what comes after may change", r.File, position+1, record.BegunAt.UTC().Format(time.RFC3339))
 		case position < len(r.Statements) && !record.Done && record.Reason == commitsByItself && record.Checksum == checksum(r.Statements[position]):
 			return failure.MigrationFailed("%s line %d began on %s and did not come to its end, and what it committed by itself stays: it is not run again "+
 				"as it is: look at what it did, and write into the file what is left to do (SELECT 1; where nothing is)",
@@ -173,7 +186,7 @@ func (r *Runner) step(ctx context.Context, position int, statement migration.Sta
 	err = r.inside(ctx, position, statement)
 	var server *pgconn.PgError
 	switch {
-	case errors.Is(err, connection.EndedTransaction):
+	case errors.Is(err, connection.ErrEndedTransaction):
 		return false, r.ended(ctx, position, statement, err)
 	case !errors.As(err, &server):
 		return false, err
