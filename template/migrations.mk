@@ -15,7 +15,7 @@ redis_sync_targets := tools/migrate/redis-sync/targets.mk
 
 # The sources of the engine's programs, once go.mod pins them: another checkout of it is asked each time.
 migrate_sources := $(addprefix tools/migrate/,build.sh go.mod go.sum) \
-	$(wildcard tools/migrate/engine/*/*/@v/*.zip tools/migrate/vendor/modules.txt) $(if $(MIGRATE_ENGINE),migrate-engine)
+	$(wildcard tools/migrate/engine/*/*/@v/*.zip tools/migrate/vendor/modules.txt) $(if $(value MIGRATE_ENGINE),migrate-engine)
 
 # What belongs to a part that was not chosen says so.
 migrate_part = $(if $(wildcard $(2)),,@printf 'migrate: the service has not chosen the part $(1): choose it with \
