@@ -15,6 +15,7 @@ def documented(service: Path, *program: str, page: str = "README.md") -> list[li
     """
     texts = [file.read_text() for file in [*service.glob("*.md"), *service.glob("docs/*.md"), ROOT / page]]
     blocks = [token.content for text in texts for token in MarkdownIt().parse(text) if token.info == "bash"]
-    recipes = re.findall(r"^\t@?(.*)", (service / "migrations.mk").read_text(), re.MULTILINE)
+    makefile = (service / "migrations.mk").read_text().replace("$(migrate_composed)", "migrate")
+    recipes = re.findall(r"^\t@?(.*)", makefile, re.MULTILINE)
     lines = [shlex.split(line) for line in [*"".join(blocks).splitlines(), *recipes] if line.startswith(program[0])]
     return [words[len(program) :] for words in lines if words[: len(program)] == [*program]]

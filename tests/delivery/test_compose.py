@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 import yaml
@@ -17,7 +18,6 @@ from tests.passwords import HOSTILE
 
 MIGRATIONS, WHOLE = FILES = ("compose.migrations.yaml", "docker-compose.yml")
 ENGINE = "tools/migrate/bin/migrate"
-SECRET = "/run/secrets/db_password"
 PASSWORD = "only in the secret"
 
 
@@ -49,45 +49,45 @@ def conditions(container: dict) -> dict[str, str]:
     params=others_slow(COVERING, 2),
     ids=lambda answers: "-".join(answers[name] for name in ("layout", "postgres_version", "service_name")),
 )
-def answered(request, rendered, tmp_path_factory) -> tuple[Path, dict]:
-    """A service with its .env, and the answers that it was generated from."""
+def answered(request, rendered, tmp_path_factory) -> tuple[Path, dict, dict]:
+    """A service with its .env, the answers that it was generated from, and the values in .env."""
     folder = shutil.copytree(rendered(**request.param), tmp_path_factory.mktemp("composed") / "service")
-    dotenv(folder, DB_PASSWORD=f"'{PASSWORD}'")
-    return folder, request.param
+    values = dotenv(folder, DB_PASSWORD=f"'{PASSWORD}'")
+    return folder, request.param, values
 
 
 def test_whatever_the_answers_everything_starts_in_order_and_out_of_sight(answered):
-    folder, answers = answered
+    folder, answers, values = answered
     service = f"{answers['prefix']}-{answers['service_name']}"
+    # Of several services in one root compose file each has names of its own.
+    own = f"{service}-" if answers["layout"] == "monorepo-service" else ""
+    password, data = f"{own}db_password", f"{own}postgres_data"
     projects = {file: config(folder, file)["project"] for file in FILES}
     for project in projects.values():
-        postgres, migrate = (project["services"][name] for name in ("postgres", "migrate"))
+        postgres, migrate = (project["services"][own + name] for name in ("postgres", "migrate"))
         image, digest = postgres["image"].split("@")
         assert re.fullmatch(rf"postgres:{answers['postgres_version']}\.\d+", image)  # not Alpine
         assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest)
         assert [(port["host_ip"], port["published"], port["target"]) for port in postgres["ports"]] == [
-            ("127.0.0.1", "5432", 5432)
+            ("127.0.0.1", values["DB_PORT"], 5432)
         ]
-        data = "/var/lib/postgresql" if int(answers["postgres_version"]) >= 18 else "/var/lib/postgresql/data"
-        assert [(volume["source"], volume["target"]) for volume in postgres["volumes"]] == [("postgres_data", data)]
-        assert "postgres_data" in project["volumes"]
-        assert conditions(migrate) == {"postgres": "service_healthy"}
+        place = "/var/lib/postgresql" if int(answers["postgres_version"]) >= 18 else "/var/lib/postgresql/data"
+        assert [(volume["source"], volume["target"]) for volume in postgres["volumes"]] == [(data, place)]
+        assert data in project["volumes"]
+        assert conditions(migrate) == {f"{own}postgres": "service_healthy"}
         assert (migrate["restart"], migrate["cap_drop"]) == ("no", ["ALL"])
-        assert project["secrets"]["db_password"]["environment"] == "DB_PASSWORD"
-        assert postgres["environment"]["POSTGRES_PASSWORD_FILE"] == migrate["environment"]["DB_PASSWORD_FILE"] == SECRET
+        assert project["secrets"][password]["environment"] == "DB_PASSWORD"
+        assert postgres["environment"]["POSTGRES_PASSWORD_FILE"] == migrate["environment"]["DB_PASSWORD_FILE"] == f"/run/secrets/{password}"
         for container in (postgres, migrate):
-            assert [secret["target"] for secret in container["secrets"]] == [SECRET]
-        # What only demands that there is a password, is gone.
-        assert "configs" not in project
+            assert [secret["target"] for secret in container["secrets"]] == [f"/run/secrets/{password}"]
     assert PASSWORD not in json.dumps(projects[MIGRATIONS])
-    expected = {"postgres", "migrate"} | (
-        {"redis", "redis-sync"} if "redis_sync" in answers["considerations"] else set()
-    )
+    names = ["postgres", "migrate", *(["redis", "redis-sync"] if "redis_sync" in answers["considerations"] else [])]
+    expected = {own + name for name in names}
     assert set(projects[MIGRATIONS]["services"]) == expected
     assert set(projects[WHOLE]["services"]) == {*expected, service}
     assert conditions(projects[WHOLE]["services"][service]) == {
-        "postgres": "service_healthy",
-        "migrate": "service_completed_successfully",
+        f"{own}postgres": "service_healthy",
+        f"{own}migrate": "service_completed_successfully",
     }
 
 
@@ -173,15 +173,95 @@ def test_everyone_reads_the_same_in_env_example(folder, tmp_path, reader):
 
 
 @pytest.mark.parametrize("file", FILES)
-@pytest.mark.parametrize("password", [None, ""])
-def test_nothing_starts_without_a_password(folder, tmp_path, file, password):
+def test_looking_needs_no_password_and_starting_does(folder, tmp_path, file):
+    """`docker compose config`, `ps`, `logs` and `down` read the files, and no more. What is started gets a secret, and
+    Compose creates no container whose secret comes from a variable that is not set.
+    """
     bare = shutil.copytree(folder, tmp_path / "avion-auth")
     (bare / ".env").unlink()
-    if password is not None:
-        dotenv(bare, DB_PASSWORD=password)
-    resolved = resolve(bare, file)
-    assert resolved.returncode == 1
-    assert "DB_PASSWORD is missing a value: Set it in .env, as in .env.example" in resolved.stderr
+    made = config(bare, file)
+    assert "DB_PASSWORD" not in made["environment"]
+    for name in ("postgres", "migrate"):
+        assert made["project"]["services"][name]["secrets"][0]["source"] == "db_password"
+    assert made["project"]["secrets"] == {"db_password": {"name": ANY, "environment": "DB_PASSWORD"}}
+    # The service itself waits for both.
+    assert conditions(config(bare)["project"]["services"]["avion-auth"]).keys() == {"postgres", "migrate"}
+
+
+@pytest.fixture
+def monorepo(rendered, tmp_path) -> Path:
+    """The root of a monorepo whose compose file includes three services."""
+    names = ("avion-auth", "avion-user", "avion-timeline")
+    for name in names:
+        shutil.copytree(rendered(name, layout="monorepo-service"), tmp_path / name)
+        dotenv(tmp_path / name, DB_PASSWORD=f"of-{name}")
+    include = [f"{name}/docker-compose.yml" for name in names]
+    (tmp_path / "compose.yaml").write_text(yaml.safe_dump({"include": include}))
+    return tmp_path
+
+
+def test_several_services_of_a_monorepo_share_a_compose_file(monorepo):
+    made = config(monorepo, "compose.yaml")["project"]
+    names = {"avion-auth", "avion-user", "avion-timeline"}
+    parts = {f"{name}-{part}" for name in names for part in ("postgres", "migrate")}
+    assert {*made["services"]} == names | parts | {"avion-timeline-redis", "avion-timeline-redis-sync"}
+    assert {*made["volumes"]} == {f"{name}-postgres_data" for name in names}
+    ports = [port["published"] for service in made["services"].values() for port in service.get("ports", [])]
+    assert len(set(ports)) == len(ports) == 4
+    for name in names:
+        migrate = made["services"][f"{name}-migrate"]
+        assert migrate["environment"]["DB_HOST"] == f"{name}-postgres"
+        assert conditions(migrate) == {f"{name}-postgres": "service_healthy"}
+        # Each has the password of its own .env.
+        assert made["secrets"][f"{name}-db_password"]["environment"] == "DB_PASSWORD"
+
+
+def test_services_of_the_same_name_would_be_taken_for_one(monorepo):
+    """Compose says nothing about it, which is why the names differ."""
+    for file in FILES:
+        text = (monorepo / "avion-user" / file).read_text()
+        (monorepo / "avion-user" / file).write_text(text.replace("avion-user-", "avion-auth-"))
+    services = config(monorepo, "compose.yaml")["project"]["services"]
+    assert conditions(services["avion-user"]) == conditions(services["avion-auth"])
+    assert "avion-user-migrate" not in services
+
+
+THEIRS = """\
+include: [compose.migrations.yaml]
+services:
+  db:
+    image: postgres:16
+    environment: {POSTGRES_USER: app, POSTGRES_DB: app, POSTGRES_PASSWORD: "${DB_PASSWORD:-}"}
+volumes: {postgres_data: {}}
+"""
+
+
+@pytest.mark.parametrize("layout", ["repository", "monorepo-service"])
+def test_the_server_that_is_there_is_used(rendered, tmp_path, layout):
+    answers = {"compose_server": "db", "database_name": "app", "database_user": "app", "considerations": ["redis_sync"]}
+    folder = shutil.copytree(rendered(layout=layout, **answers), tmp_path / "avion-auth")
+    (folder / "docker-compose.yml").unlink()
+    (folder / "compose.yaml").write_text(THEIRS)
+    dotenv(folder)
+    services = config(folder, "compose.yaml")["project"]["services"]
+    own = "avion-auth-" if layout == "monorepo-service" else ""
+    assert services.keys() == {"db", *(own + name for name in ("migrate", "redis", "redis-sync"))}
+    for name in ("migrate", "redis-sync"):
+        container = services[own + name]
+        there = {name: container["environment"][f"DB_{name}"] for name in ("HOST", "PORT", "NAME", "USER")}
+        assert there == {"HOST": "db", "PORT": "5432", "NAME": "app", "USER": "app"}
+        assert conditions(container)["db"] == "service_started"
+        assert container["environment"]["MIGRATION_CONNECT_TIMEOUT"] == "60"
+    goose = yaml.safe_load((folder / ".goose.yml").read_text())
+    assert goose["environments"]["development"]["plaintext_hosts"] == ["db"]
+
+
+def test_sql_is_mounted_from_the_folder_that_was_answered(rendered, tmp_path):
+    folder = shutil.copytree(rendered(migrations_dir="db/migrations"), tmp_path / "avion-auth")
+    dotenv(folder)
+    volumes = config(folder)["project"]["services"]["migrate"]["volumes"]
+    assert {volume["target"] for volume in volumes} == {"/app/.goose.yml", "/app/db/migrations", "/app/migrations-seed"}
+    assert all(Path(volume["source"]).exists() for volume in volumes)
 
 
 @pytest.mark.parametrize(
@@ -221,11 +301,12 @@ def test_password_reaches_the_containers_as_the_engine_reads_it(folder, database
 
 
 def test_documents_and_targets_run_what_there_is(folder):
-    services = config(folder)["project"]["services"]
-    commands = run(ENGINE, "--help", cwd=folder).stderr + run(ENGINE, "--help", cwd=folder).stdout
+    # Compose leaves out what belongs to a profile.
+    services = {name for file in FILES for name in yaml.safe_load((folder / file).read_text())["services"]}
+    commands = "".join(run(program, "--help", cwd=folder).stdout for program in (ENGINE, f"{ENGINE}-dev"))
     seen = set()
     for subcommand, *words in documented(folder, "docker", "compose", page="docs/how-to/compose.md"):
-        named = [word for word in words if not word.startswith("-")]
+        named = [word for word in words if not word.startswith(("-", "$("))]
         seen.add(subcommand)
         assert named[:1] == [] or named[0] in services
         if subcommand == "run":

@@ -108,6 +108,23 @@ def test_message_after_copy_names_the_next_commands(copier_cli, tmp_path):
     assert commands_after(copied) == ["cd avion-auth", *RUN]
 
 
+def test_message_after_copy_says_how_the_names_came_about(copier_cli, tmp_path):
+    copy = ["copy", "--defaults", "gh:org/avion-migration-template"]
+    assert "after the answer prefix" not in copier_cli([*copy, "avion-auth"], cwd=tmp_path).stderr
+    said = copier_cli([*copy, "bodhveda"], cwd=tmp_path).stderr
+    assert "The folder is called bodhveda, and the service avion-bodhveda, after the answer prefix." in said
+
+
+def test_message_after_copy_names_what_compose_has(copier_cli, tmp_path):
+    copy = ["copy", "--defaults", "gh:org/avion-migration-template"]
+    without = copier_cli([*copy, "--data", "parts=[kubernetes]", "avion-auth"], cwd=tmp_path)
+    assert commands_after(without) == ["cd avion-auth", *(command for command in RUN if "docker" not in command)]
+    inside = copier_cli([*copy, "--data", "layout=monorepo-service", "avion-user"], cwd=tmp_path)
+    assert "docker compose up --detach --wait avion-user-postgres" in commands_after(inside)
+    theirs = copier_cli([*copy, "--data", "compose_server=db", "avion-drop"], cwd=tmp_path)
+    assert "docker compose up --detach --wait db" in commands_after(theirs)
+
+
 @pytest.mark.parametrize("file", ["Makefile", "GNUmakefile", "compose.yml", ".gitignore"])
 def test_message_after_copy_into_an_existing_service_wires_it_first(copier_cli, tmp_path, file):
     service = tmp_path / "avion-auth"

@@ -131,7 +131,9 @@ def without(rendered, engine, tmp_path_factory) -> Path:
     return service
 
 
-@pytest.mark.parametrize(("part", "target"), [(part, target) for part, targets in TARGETS.items() for target in targets])
+@pytest.mark.parametrize(
+    ("part", "target"), [(part, target) for part, targets in TARGETS.items() for target in targets]
+)
 def test_target_of_a_part_that_was_not_chosen_says_so(without, run, part, target):
     ended = run("make", target, "VERSION=1.2.3", "BUILD_NUMBER=1", cwd=without)
     assert ended.returncode != 0

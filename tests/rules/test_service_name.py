@@ -118,6 +118,71 @@ def test_illegal_prefix_is_refused(refused, prefix):
     assert re.fullmatch(r"prefix .*: use .*\.", refused("avion-x", service_name="auth", prefix=prefix))
 
 
+FOLDERS = {
+    "avion-auth": "auth",
+    "auth": "auth",
+    "bodhveda": "bodhveda",
+    "account_service": "account-service",
+    "avion_auth": "auth",
+    "Avion-Auth": "auth",
+    "auth.v2": "auth-v2",
+    "_auth_": "auth",
+    "avion-system-admin": "system-admin",
+}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_folder_gives_the_name_that_a_person_would_expect(sources, tmp_path, folder):
+    run_copy(str(sources), tmp_path / folder, defaults=True, quiet=True, unsafe=False, exclude=["/tools/"])
+    answers = yaml.safe_load((tmp_path / folder / ".copier-answers.yml").read_text())
+    name = FOLDERS[folder]
+    assert answers["service_name"] == name
+    assert answers["database_name"] == f"avion_{name.replace('-', '_')}_db"
+    assert answers["image"] == f"ghcr.io/avion/avion-{name}-migration"
+    assert_legal_everywhere(tmp_path / folder)
+
+
+@pytest.mark.parametrize("folder", ["認証", "1", "avion", "a" * 37])
+def test_folder_that_tells_no_name_makes_it_a_question(refused, folder):
+    assert refused(folder) == 'Question "service_name" is required'
+
+
+NAMES = {"database_name": "bodhveda", "database_user": "bodhveda_owner", "migrations_dir": "db/schema"}
+
+
+def test_names_of_the_service_are_everywhere(rendered):
+    service = rendered(**NAMES, docs_language="en", considerations=["session_cleanup"])
+    texts = {
+        file.relative_to(service).as_posix(): file.read_text()
+        for file in service.rglob("*")
+        if file.is_file() and file.relative_to(service).parts[0] not in ("tools", "docs")
+    }
+    assert [path for path, text in texts.items() if "avion_auth" in text] == []
+    goose = yaml.safe_load(texts[".goose.yml"])
+    assert (goose["database"], goose["dir"]) == ({"name": "bodhveda", "user": "bodhveda_owner"}, "./db/schema")
+    assert {"db/schema/00001_init_schema.sql", "db/schema/.gitkeep", "migrations-seed/00001_test_data.sql"} <= {*texts}
+    assert not (service / "migrations").exists()
+    for path, words in {
+        ".env.example": ["DB_NAME=bodhveda\n", "DB_USER=bodhveda_owner\n", "GOOSE_MIGRATION_DIR=./db/schema\n"],
+        "compose.migrations.yaml": ["DB_NAME:-bodhveda}", "DB_USER:-bodhveda_owner}", "./db/schema:/app/db/schema:"],
+        "migrations.Dockerfile": ["COPY --chmod=0555 db/schema ./db/schema\n"],
+        "migrations.Dockerfile.dockerignore": ["\n!db/schema\n"],
+        "scripts/migration-roles.sql": ["--dbname=bodhveda ", "bodhveda_owner_migrator\n", "bodhveda_owner_app\n"],
+        ".github/workflows/auth-migration.yml": ["POSTGRES_DB: bodhveda_test\n"],
+    }.items():
+        for word in words:
+            assert word in texts[path], (path, word)
+
+
+def test_migrations_that_are_there_in_another_folder_get_no_first_one(sources, tmp_path):
+    own = tmp_path / "avion-auth/db/schema/00007_own.sql"
+    own.parent.mkdir(parents=True)
+    own.write_text("-- +goose Up\n")
+    run_copy(str(sources), tmp_path / "avion-auth", data=NAMES, defaults=True, quiet=True, exclude=["/tools/"])
+    assert [file.name for file in own.parent.glob("*.sql")] == ["00007_own.sql"]
+    assert not list((tmp_path / "avion-auth/migrations-seed").glob("*.sql"))
+
+
 def test_another_prefix_names_everything(generate):
     service = generate("cargo-billing", prefix="cargo")
     goose = yaml.safe_load((service / ".goose.yml").read_text())
