@@ -97,6 +97,9 @@ func (e *Engine) check(ctx context.Context, databases *scratches, directory migr
 	if err := checking.rehearse(ctx); err != nil {
 		return err
 	}
+	if err := checking.review(ctx, e, result.base.name); err != nil {
+		return err
+	}
 	if err := checking.seedTwice(ctx); err != nil {
 		return err
 	}

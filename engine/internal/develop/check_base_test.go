@@ -53,6 +53,7 @@ func TestCheckTriesTheWorkOnTopOfTheBase(t *testing.T) {
 	for _, want := range []string{
 		"### Migration check: avion-auth (PostgreSQL ", "| 00002_x.sql | ", " ms | yes | a ACCESS EXCLUSIVE | reads and writes |",
 		" ms | no | a SHARE UPDATE EXCLUSIVE (expected) | other changes of the schema, and VACUUM |",
+		"| 00002\\_x.sql | 2 | ALTER TABLE a ADD COLUMN x int; | a ACCESS EXCLUSIVE: reads and writes |  |", "| 00003\\_i.sql | 3 | CREATE INDEX CONCURRENTLY a\\_x ON a (x); | a SHARE UPDATE EXCLUSIVE: other changes of the schema, and VACUUM |  |",
 		"\n1 migration of main passed as well.\n", "- two runners at once\n", "\n**Passed.**\n",
 	} {
 		if !strings.Contains(string(text), want) {

@@ -8,6 +8,7 @@ import (
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/locks"
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/operate"
 )
 
 // checkResult is what a check has found, for machines and for the summary of a job.
@@ -23,6 +24,8 @@ type checkResult struct {
 	OK       bool         `json:"ok"`
 	ExitCode failure.Code `json:"exit_code"`
 	Failure  string       `json:"failure,omitempty"`
+	// Unmeasured is why nothing was measured of the statements of the new migrations, empty if it was.
+	Unmeasured string `json:"unmeasured,omitempty"`
 
 	base baseBranch
 }
@@ -36,6 +39,9 @@ type checkedMigration struct {
 	Milliseconds int64 `json:"duration_ms"`
 	// Locks were measured, or are expected of a file that runs without a transaction.
 	Locks []locks.Lock `json:"locks"`
+	// Statements and Findings are those of new migrations, or of all where no base tells which are new.
+	Statements []operate.PlannedStatement `json:"statements,omitempty"`
+	Findings   []operate.PlannedFinding   `json:"findings,omitempty"`
 }
 
 // String tells the measurements.
@@ -117,6 +123,7 @@ func (r *checkResult) markdown() string {
 	if table == "" {
 		text.WriteString("\n")
 	}
+	text.WriteString(r.statementTable())
 	if known > 0 {
 		fmt.Fprintf(&text, "%s of %s passed as well.\n\n", migration.Count(known), inMarkdown.Replace(r.base.name))
 	}

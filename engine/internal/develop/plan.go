@@ -18,7 +18,8 @@ func (e *Engine) Plan(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	defer session.Close()
+	target := session.Target
+	session.Close() // a database that somebody is connected to cannot be copied
 	pending := func(m migration.Migration) bool { return slices.Contains(steps, m) }
 	before, err := traceable(current.Directory, slices.DeleteFunc(slices.Clone(current.Directory.Migrations), pending))
 	if err != nil {
@@ -28,11 +29,18 @@ func (e *Engine) Plan(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	found, err := traceOn(ctx, session.Target, append(before, seeds(e.Project.Seed)...), files)
+	found, err := traceOn(ctx, target, append(before, seeds(e.Project.Seed)...), files, withoutSchema(e.Project.Migrations.Table), withoutSchema(e.Project.Seed.Table))
 	if err != nil {
 		return err
 	}
 	plan.Unmeasured = found.why
+	if found.note != "" {
+		e.Report.Say("%s", found.note)
+	}
+	if session, err = e.OpenTarget(ctx, target); err != nil {
+		return err
+	}
+	defer session.Close()
 	for position, step := range steps {
 		source, err := current.Directory.Source(step)
 		if err != nil {
@@ -154,9 +162,15 @@ func merge(whole *operate.PlannedStatement, part operate.PlannedStatement) {
 func addSizes(ctx context.Context, session *operate.Session, planned *operate.PlannedMigration) error {
 	var names []string
 	each := func(visit func(*operate.PlannedLock)) {
-		for statement := range planned.Statements {
-			for lock := range planned.Statements[statement].Locks {
-				visit(&planned.Statements[statement].Locks[lock])
+		for position := range planned.Statements {
+			statement := &planned.Statements[position]
+			for lock := range statement.Locks {
+				visit(&statement.Locks[lock])
+			}
+			for part := range statement.Parts {
+				for lock := range statement.Parts[part].Locks {
+					visit(&statement.Parts[part].Locks[lock])
+				}
 			}
 		}
 	}

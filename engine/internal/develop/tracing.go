@@ -2,6 +2,7 @@ package develop
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"time"
 
@@ -20,10 +21,13 @@ const patience = 5 * time.Second
 type measured struct {
 	statements map[string][]trace.Statement
 	why        string
+	// note is what people should know of how it was measured.
+	note string
 }
 
-// traceOn runs new migrations on a throw-away database beside the target, at a base. It never touches the target itself.
-func traceOn(ctx context.Context, target connection.Target, before, files []trace.File) (measured, error) {
+// traceOn runs new migrations on a throw-away database beside the target, at a base. It never touches the target itself. Where
+// the engine's tables are named, the target has to consist of what the base does, or a copy of it takes the base's place.
+func traceOn(ctx context.Context, target connection.Target, before, files []trace.File, engine ...string) (measured, error) {
 	if len(files) == 0 {
 		return measured{}, nil
 	}
@@ -47,15 +51,36 @@ func traceOn(ctx context.Context, target connection.Target, before, files []trac
 	if err != nil {
 		return measured{why: "no throw-away database could be made: " + err.Error()}, nil
 	}
+	note := ""
+	if len(engine) > 0 {
+		if base, note, err = likeTarget(ctx, server, base, target.Database, engine); err != nil {
+			return measured{why: "no throw-away database could be made: " + err.Error()}, nil
+		}
+	}
 	traced, err := base.TraceLast(ctx, files)
 	if err != nil {
 		return measured{why: "no throw-away database could be made: " + err.Error()}, nil
 	}
-	found := measured{statements: map[string][]trace.Statement{}}
+	found := measured{statements: map[string][]trace.Statement{}, note: note}
 	for _, each := range traced {
 		found.statements[each.File] = each.Statements
 	}
 	return found, ctx.Err()
+}
+
+// likeTarget is the base, or a copy of the target where that consists of something else than its migrations make.
+func likeTarget(ctx context.Context, server *trace.Server, base *trace.Base, database string, engine []string) (*trace.Base, string, error) {
+	if same, err := base.Resembles(ctx, engine); same || err != nil {
+		return base, "", err
+	}
+	original, err := server.BaseOfOriginal(ctx)
+	if err != nil {
+		return base, fmt.Sprintf("%s is not what its migrations make, and could not be copied (%s): what is told was measured on what they make", database, err), nil
+	}
+	if err := base.Drop(ctx); err != nil {
+		return nil, "", err
+	}
+	return original, fmt.Sprintf("%s is not what its migrations make: what is told was measured on a copy of it", database), nil
 }
 
 // traceable are migrations as a trace runs them.

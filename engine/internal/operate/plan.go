@@ -222,30 +222,8 @@ func (s PlannedStatement) comment(say func(string, ...any)) {
 		}
 		say("lock: %s, which blocks %s%s%s", lock.Lock, lock.Blocks, until, size)
 	}
-	for _, table := range s.Rewrites {
-		say("writes %s anew", table)
-	}
-	for _, table := range s.Verifies {
-		say("reads every row of %s", table)
-	}
-	for _, index := range s.Builds {
-		say("builds %s on %s", index.Index, index.Table)
-	}
-	for _, key := range s.Validates {
-		say("looks up every row for %s", key)
-	}
-	for _, rows := range s.Rows {
-		say("rows of %s: %d inserted, %d updated, %d deleted (on the throw-away database)", rows.Relation, rows.Inserted, rows.Updated, rows.Deleted)
-	}
-	for _, object := range s.Dropped {
-		if object.Renamed != "" {
-			say("renames %s %s to %s", object.Kind, object.Name, object.Renamed)
-		} else {
-			say("drops %s %s", object.Kind, object.Name)
-		}
-	}
-	for _, index := range s.Invalid {
-		say("leaves the index %s invalid", index)
+	for _, effect := range s.Effects() {
+		say("%s", effect)
 	}
 	for _, size := range s.Relations {
 		say("names %s", size)
@@ -253,6 +231,38 @@ func (s PlannedStatement) comment(say func(string, ...any)) {
 	if s.Unknown != "" && s.Unknown != notRead {
 		say("lock: not all are known: %s", s.Unknown)
 	}
+}
+
+// Effects tell in words what was measured of a statement besides its locks.
+func (f Facts) Effects() []string {
+	var all []string
+	say := func(format string, values ...any) { all = append(all, fmt.Sprintf(format, values...)) }
+	for _, table := range f.Rewrites {
+		say("writes %s anew", table)
+	}
+	for _, table := range f.Verifies {
+		say("reads every row of %s", table)
+	}
+	for _, index := range f.Builds {
+		say("builds %s on %s", index.Index, index.Table)
+	}
+	for _, key := range f.Validates {
+		say("looks up every row for %s", key)
+	}
+	for _, rows := range f.Rows {
+		say("rows of %s: %d inserted, %d updated, %d deleted (on the throw-away database)", rows.Relation, rows.Inserted, rows.Updated, rows.Deleted)
+	}
+	for _, object := range f.Dropped {
+		if object.Renamed != "" {
+			say("renames %s %s to %s", object.Kind, object.Name, object.Renamed)
+		} else {
+			say("drops %s %s", object.Kind, object.Name)
+		}
+	}
+	for _, index := range f.Invalid {
+		say("leaves the index %s invalid", index)
+	}
+	return all
 }
 
 // String is the size for people.
