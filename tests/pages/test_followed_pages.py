@@ -83,7 +83,7 @@ def test_maintenance_deletes_and_keeps_partitions(service, type_in, database):
     (folder / "migrations/maintenance/audit_log_partitions.sql").write_text(keeping.code)
     type_in(folder, "make migrate-up", database)
     assert "audit_log_partitions" in type_in(folder, commands.code, database)
-    assert database.value("SELECT max(id) FROM sessions") == 7
+    assert database.value("SELECT max(id) FROM sessions") == 6
     type_in(folder, "make migrate-maintain JOB=audit_log_partitions", database)
     assert database.value("SELECT count(*) FROM pg_inherits WHERE inhparent = 'audit_log'::regclass") == 4
 
@@ -112,9 +112,7 @@ def test_limits_of_a_file_are_those_of_its_first_line(service, type_in, database
 @pytest.fixture
 def staging(service, create_database, servers) -> tuple[Path, Database]:
     """A service, and an empty database on a server with TLS, as staging demands it."""
-    folder = service()
-    (folder / ".env").write_text((folder / ".env.example").read_text())
-    return folder, create_database("avion_auth", servers["right"])
+    return service(), create_database("avion_auth", servers["right"])
 
 
 def test_copy_of_production_is_marked_anew(staging, type_in):
@@ -137,7 +135,7 @@ def test_staging_rehearses_the_rollback(staging, type_in):
     type_in(folder, up, {})
     said = type_in(folder, rehearsal, {"PREVIOUS": "1"})
     assert "1 migration rolled back in avion_auth_db (staging)" in said
-    assert said.rstrip().endswith("1 migration applied to avion_auth_db (staging)")
+    assert "1 migration applied to avion_auth_db (staging)" in said.splitlines()[-1]
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
