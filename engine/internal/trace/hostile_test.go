@@ -150,7 +150,6 @@ func TestAMigrationThatTakesTooMuchIsEnded(t *testing.T) {
 
 // In the program that this test starts a trace is killed in the middle.
 func TestWhatAKilledTraceHasLeftTheNextOneDrops(t *testing.T) {
-	database := postgrestest.New(t)
 	if os.Getenv("TRACE_AND_WAIT") != "" {
 		server, err := Open(context.Background(), superuser(t), os.Getenv("TRACE_AND_WAIT"))
 		if err != nil {
@@ -163,6 +162,7 @@ func TestWhatAKilledTraceHasLeftTheNextOneDrops(t *testing.T) {
 		base.Trace(context.Background(), []File{file("1", "SELECT pg_sleep(600)")})
 		return
 	}
+	database := postgrestest.New(t)
 	program := exec.Command(os.Args[0], "-test.run=^TestWhatAKilledTraceHasLeftTheNextOneDrops$")
 	program.Env = append(os.Environ(), "TRACE_AND_WAIT="+database.Name)
 	if err := program.Start(); err != nil {
