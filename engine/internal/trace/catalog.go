@@ -2,6 +2,7 @@ package trace
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -97,11 +98,25 @@ type state struct {
 // The catalogs of roles, databases, tablespaces, their settings, comments and rights.
 var sharedCatalogs = []uint32{1260, 1261, 1262, 1213, 2964, 2396, 6243, 6000, 6100}
 
+// stateQueries are what read asks, in this order. They are prepared: a trace asks them after each statement.
+var stateQueries = []string{relationsQuery, objectsQuery, locksQuery, rowsQuery}
+
+func stateName(position int) string { return fmt.Sprintf("trace_state_%d", position) }
+
+func prepareRead(ctx context.Context, session *pgx.Conn) error {
+	for position, query := range stateQueries {
+		if _, err := session.Prepare(ctx, stateName(position), query); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // read asks the session that runs the migration: nobody else sees what it has not committed.
 func read(ctx context.Context, session *pgx.Conn) (state, error) {
 	batch := &pgx.Batch{}
-	for _, query := range []string{relationsQuery, objectsQuery, locksQuery, rowsQuery} {
-		batch.Queue(query)
+	for name := range len(stateQueries) {
+		batch.Queue(stateName(name))
 	}
 	results := session.SendBatch(ctx, batch)
 	defer results.Close()

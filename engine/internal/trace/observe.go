@@ -25,8 +25,8 @@ type observer struct {
 	notices  []*pgconn.Notice
 	// gone is why nothing can be measured any more.
 	gone string
-	// apart tells that each file is taken back.
-	apart bool
+	// apart tells that each file is taken back, fresh that nothing has happened since the last look but its commit.
+	apart, fresh bool
 
 	// The rest belongs to one file: what was there when it began and what the last look has seen, the locks that are held,
 	// and where in the result they are.
@@ -69,6 +69,9 @@ func (s *Server) trace(ctx context.Context, database string, files []File, apart
 		return nil, err
 	}
 	defer o.Conn.Close(context.WithoutCancel(ctx))
+	if err := prepareRead(ctx, o.Conn); err != nil {
+		return nil, err
+	}
 	o.guard = s.watch(ctx, database, o.PgConn().PID())
 	defer o.guard.end()
 	var traced []Migration
@@ -90,7 +93,7 @@ func (o *observer) file(ctx context.Context, file File, units []Unit) []Statemen
 	}
 	o.begin(ctx)
 	if !file.NoTransaction {
-		o.send(ctx, "BEGIN")
+		o.open(ctx)
 	}
 	for position := range units {
 		switch found := &statements[position]; {
@@ -113,8 +116,31 @@ func (o *observer) file(ctx context.Context, file File, units []Unit) []Statemen
 // begin looks at what is there before a file.
 func (o *observer) begin(ctx context.Context) {
 	o.held = map[uint32]hold{}
-	o.look(ctx)
-	o.first = o.last
+	if o.fresh {
+		o.last = state{relations: o.last.relations, objects: o.last.objects, locks: map[uint32]locks.Mode{}, rows: map[uint32]counts{}}
+	} else {
+		o.look(ctx)
+	}
+	o.first, o.fresh = o.last, false
+}
+
+// open begins a transaction. The server counts the rows of earlier ones with it until it is idle for a while, so that the
+// counts from which the file's are told begin inside of it.
+func (o *observer) open(ctx context.Context) {
+	if o.send(ctx, "BEGIN") != nil {
+		return
+	}
+	o.last.rows = map[uint32]counts{}
+	rows, err := o.Query(ctx, stateName(3))
+	if err == nil {
+		var all []counts
+		if all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[counts]); err == nil {
+			for _, each := range all {
+				o.last.rows[each.Relation] = each
+			}
+		}
+	}
+	o.lost(err)
 }
 
 // end closes the transaction, and with it the locks.
@@ -129,6 +155,8 @@ func (o *observer) end(ctx context.Context, line int) {
 	if o.gone == "" {
 		if err := o.send(ctx, ending); err != nil && o.gone == "" {
 			o.gone = "the file before it could not be committed: " + sentence(err)
+		} else {
+			o.fresh = !o.apart
 		}
 	}
 }
@@ -148,7 +176,7 @@ func (o *observer) alone(ctx context.Context, units []Unit, position int, statem
 	}
 	if first {
 		o.begin(ctx)
-		o.send(ctx, "BEGIN")
+		o.open(ctx)
 	}
 	o.within(ctx, unit, found)
 	if last {
