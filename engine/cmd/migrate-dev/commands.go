@@ -80,7 +80,7 @@ func newCheck(outside terminal.Terminal) *cobra.Command {
 
 func newPlan(outside terminal.Terminal) *cobra.Command {
 	var asJSON bool
-	command := operation(outside, "plan", "Print the SQL that up would run, and the locks that it would take",
+	command := operation(outside, "plan", "Print the SQL that up would run, and what PostgreSQL does with it on a throw-away database",
 		func(engine *develop.Engine, ctx context.Context) error { return engine.Plan(ctx, asJSON) })
 	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return command

@@ -83,7 +83,7 @@ func newVersion(outside terminal.Terminal) *cobra.Command {
 
 func newPlan(outside terminal.Terminal) *cobra.Command {
 	var asJSON bool
-	command := operation(outside, "plan", "Print the SQL that up would run, and the locks that it would take",
+	command := operation(outside, "plan", "Print the SQL that up would run, how large what it names is, and who is in the way",
 		func(engine *operate.Engine, ctx context.Context) error { return engine.Plan(ctx, asJSON) })
 	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return command
