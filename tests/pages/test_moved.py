@@ -76,7 +76,11 @@ def prose(text: str) -> list[str]:
     text = re.sub(r"^[|#].*$", "", text, flags=re.MULTILINE)
     text = re.sub(r"\]\([^)]*\)|<a id=[^>]*>|</a>|^ *(?:[-*]|\d+\.) ", "", text, flags=re.MULTILINE)
     joined = re.sub(r"(?<=\S)\n(?=\S)", " ", text)
-    return [" ".join(part.split()) for part in re.split(r"(?<=[。:：])|(?<=[.!?]) |\n\n", joined) if len(part.strip()) > (20 if re.search("[ぁ-ん]", part) else 45)]
+    return [
+        " ".join(part.split())
+        for part in re.split(r"(?<=[。:：])|(?<=[.!?]) |\n\n", joined)
+        if len(part.strip()) > (20 if re.search("[ぁ-ん]", part) else 45)
+    ]
 
 
 def twice(texts: dict[str, str]) -> dict[str, set[str]]:

@@ -120,7 +120,6 @@ def asleep(
 
 
 ACCOUNTS = "CREATE TABLE accounts (id bigint PRIMARY KEY, name text, nick text);"
-TWO = "CREATE INDEX CONCURRENTLY a ON schema_metadata (value);\nCREATE INDEX CONCURRENTLY b ON schema_metadata (value);"
 JOB = "migrations/backfill/names.sql"
 BACKFILL = (
     "-- backfill: table=schema_metadata key=key\n"
@@ -242,6 +241,25 @@ def nobody_may_read(scene: Scene):
     return scene.engine("status")
 
 
+# A block that commits in its middle, and then fails.
+COMMITS = "-- +goose StatementBegin\nDO $$ BEGIN COMMIT; RAISE 'too late'; END $$;\n-- +goose StatementEnd"
+
+
+def in_shift_jis(scene: Scene):
+    (scene.folder / NEW).write_bytes("-- +goose Up\nSELECT '移行';\n-- +goose Down\nSELECT 1;\n".encode("shift_jis"))
+    return scene.engine("validate")
+
+
+def only_reading(scene: Scene):
+    scene.database.server.execute(f"ALTER ROLE {scene.database['DB_USER']} SET default_transaction_read_only = on")
+    return scene.engine("status", MIGRATION_CONNECT_TIMEOUT="0")
+
+
+def edited_in_the_middle(scene: Scene):
+    failing("CREATE TABLE a ();\nSELECT 1 / 0;", transaction=False)(scene)
+    return scene.edit(replace(NEW, "TABLE a ()", "TABLE b ()")).engine("up")
+
+
 def without_createdb(scene: Scene):
     scene.database.server.execute(f"ALTER ROLE {scene.database['DB_USER']} NOCREATEDB")
     return scene.engine("check")
@@ -270,7 +288,7 @@ def kept_from_the_table(scene: Scene):
 
 
 def marked(scene: Scene, mark: str, command: str):
-    scene.up().database.query(f"UPDATE goose_db_version_environment SET environment = '{mark}'")
+    scene.up().database.query(f"INSERT INTO goose_db_version_environment VALUES ('{mark}')")
     return scene.edit(replace(FIRST, "+goose Up", "+goose Up\n-- a word more")).engine(command)
 
 
@@ -306,7 +324,9 @@ SCENES: dict[str, Callable[[Scene], object]] = {
     ),
     "loses data and needs the name of the database": lambda s: s.up().engine("down", ENVIRONMENT="production"),
     "reset is not confirmed": lambda s: s.engine("reset"),
-    "changes which rules protect the database, and needs its name": lambda s: s.engine("mark"),
+    "changes which rules protect the database, and needs its name": lambda s: s.engine(
+        "mark", ENVIRONMENT="development"
+    ),
     "rewrites what is recorded about applied migrations": lambda s: marked(s, "production", "repair"),
     "which is no environment: mark it as": lambda s: marked(s, "live", "status"),
     "may not create databases": without_createdb,
@@ -317,7 +337,13 @@ SCENES: dict[str, Callable[[Scene], object]] = {
     "has no statement in its Down section and cannot be rolled back": lambda s: (
         s.edit(sql("SELECT 1;", "-- nothing can")).up().engine("down")
     ),
-    "statements that cannot be repeated": files(TWO, transaction=False),
+    "commits by itself, and the file holds other statements": failing(f"SELECT 1;\n{COMMITS}", transaction=False),
+    "ends at its first semicolon, inside of": files("DO $$ BEGIN\nPERFORM 1;\nEND $$;"),
+    "is a command of psql": files("\\connect other\nSELECT 1;"),
+    "reads rows from the connection": files("COPY schema_metadata FROM stdin;"),
+    "is not UTF-8": in_shift_jis,
+    "puts environment variables into the SQL": files("-- +goose ENVSUB ON\nSELECT 1;"),
+    "the right to do both": nobody_may_read,
     "that PostgreSQL refuses inside a transaction": files("VACUUM;"),
     "begins or ends a transaction": files("BEGIN;\nSELECT 1;\nCOMMIT;"),
     "'-- migrate:' does not know": lambda s: s.edit(
@@ -379,7 +405,13 @@ SCENES: dict[str, Callable[[Scene], object]] = {
         PARTITIONS, "LOCK TABLE log IN SHARE UPDATE EXCLUSIVE MODE"
     ),
     "nothing of it stays": failing("SELECT 1 / 0;"),
-    "it runs without a transaction, so what it did before that stays": failing("SELECT 1 / 0;", transaction=False),
+    "does not run again: the next run begins with line": failing(
+        "CREATE TABLE a ();\nSELECT 1 / 0;", transaction=False
+    ),
+    "clears it away and goes on there": failing(
+        "CREATE UNIQUE INDEX CONCURRENTLY a ON schema_metadata ((created_at IS NULL));", transaction=False
+    ),
+    "is not run again as it is": failing(COMMITS, transaction=False),
     "a statement may take as long as MIGRATION_TIMEOUT says": failing("SELECT pg_sleep(30);", MIGRATION_TIMEOUT="1"),
     "was interrupted": asleep(terminate),
     "and the lock with it": asleep(lose_connection),
@@ -403,7 +435,7 @@ SCENES: dict[str, Callable[[Scene], object]] = {
     "refused user": lambda s: s.engine("status", DB_PASSWORD="wrong"),
     "has no database": lambda s: s.engine("status", DB_NAME="nowhere_db"),
     "no TLS with": lambda s: s.engine("status", DB_SSL_MODE="require"),
-    "the right to read and write it": nobody_may_read,
+    "only read in": only_reading,
     "lost its connection after": asleep(lose_connection, DELETING),
     "lost its connection; what it did is kept": asleep(lose_connection, KEEPING),
     "is not what it is in": lambda s: based(s, replace(NEW, "name text", "name varchar")),
@@ -411,6 +443,7 @@ SCENES: dict[str, Callable[[Scene], object]] = {
     "was deleted, and in": lambda s: based(s, delete(NEW)),
     "is not above that of": lambda s: based(s.edit(later("00005_later.sql")), later("00004_between.sql")),
     "was edited after it had done": edited_backfill,
+    "was edited after its statement": edited_in_the_middle,
     "edited after it was applied": applied(replace(NEW, "name text", "name varchar")),
     "renamed after it was applied": applied(rename(NEW, "migrations/00002_accounts.sql")),
     "under another number": applied(rename(NEW, "migrations/00003_new.sql")),
@@ -430,6 +463,9 @@ ELSEWHERE = {
     "the migrations make another schema than from nothing": "engine/internal/develop/check_base_test.go",
     "two runners at once": "engine/internal/develop/check_base_test.go",
     "write lock: table in": "tests/server/test_many_runners.py",
+    "a pooler stands between": "tests/server/test_many_runners.py",
+    "did not take the session's settings": "engine/internal/connection/settle_test.go",
+    "is a standby": "tests/server/test_failover.py",
 }
 # Said by a run that goes on and succeeds.
 NOT_FATAL = {"the syntax of the SQL was not checked"}

@@ -116,5 +116,6 @@ def test_nothing_runs_behind_a_pgbouncer_that_ignores_the_limits(pgbouncer, data
     runner = marked.start()
     report = runner.communicate(timeout=60)[1]
     assert runner.returncode == 1
+    assert "a pooler stands between" in report
     assert "write lock: table in" in report
     assert database.value("SELECT to_regclass('goose_db_version') IS NULL")

@@ -12,8 +12,8 @@ func (s *Session) Prepare(ctx context.Context, in Stream) error {
 	if in.repeats {
 		return nil
 	}
-	if environment := s.said(); !in.History.Prepared || in.History.Marker == "" && environment != "" {
-		if err := history.Prepare(ctx, s.DB, in.Table, environment); err != nil {
+	if !in.History.Prepared || s.unmarked(in) {
+		if err := history.Prepare(ctx, s.DB, in.Table, s.said()); err != nil {
 			return s.Unreadable(ctx, history.ChecksumTable(in.Table), err)
 		}
 	}
@@ -35,6 +35,11 @@ func (s *Session) said() string {
 		return ""
 	}
 	return string(s.Target.Environment)
+}
+
+// unmarked tells that a database with a history does not know its environment, which somebody has said now.
+func (s *Session) unmarked(in Stream) bool {
+	return in.History.Prepared && in.History.Marker == "" && !s.Target.Inferred
 }
 
 // unprepared tells that a database with a history is new to the engine, or that another tool went on with it.

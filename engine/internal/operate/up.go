@@ -55,7 +55,7 @@ func (s *Session) Up(ctx context.Context, highest int64) error {
 	if err != nil {
 		return err
 	}
-	if len(steps) == 0 && !current.unprepared() {
+	if len(steps) == 0 && !current.unprepared() && !s.unmarked(current) {
 		s.nothingToApply(current)
 		return nil
 	}
