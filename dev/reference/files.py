@@ -30,7 +30,7 @@ _ROOT = "layout: monorepo-root"
 
 def page(root: Path) -> str:
     """The whole page."""
-    sections = _rows(root, "files.yml", ("template", "once"), (" (not with {})", " ({})", " (with any of `considerations`)", " or "))
+    sections = _rows(root, "files.yml", ("template", "once"), (" (not with {})", " ({})", " (with any of `considerations`)", " or "), " (part {})")
     parts = []
     for title, rows in zip(("A service", "The root of a monorepo"), sections, strict=True):
         parts += [f"## {title}", table(["path", "whose", "what it is"], rows)]
@@ -39,7 +39,7 @@ def page(root: Path) -> str:
 
 def japanese(root: Path) -> str:
     """The same in Japanese."""
-    sections = _rows(root, "files.ja.yml", ("テンプレート", "サービス"), ("（{} の場合を除く）", "（{} の場合）", "（`considerations` のいずれかを選択した場合）", "、"))
+    sections = _rows(root, "files.ja.yml", ("テンプレート", "サービス"), ("（{} の場合を除く）", "（{} の場合）", "（`considerations` のいずれかを選択した場合）", "、"), "（`parts` の {}）")
     parts = []
     for title, rows in zip(("サービス", "モノレポのルート"), sections, strict=True):
         parts += [f"## {title}", table(["パス", "所有者", "内容"], rows)]
@@ -47,7 +47,7 @@ def japanese(root: Path) -> str:
 
 
 def _rows(
-    root: Path, names: str, owners: tuple[str, str], conditions: tuple[str, str, str, str]
+    root: Path, names: str, owners: tuple[str, str], conditions: tuple[str, str, str, str], part: str
 ) -> tuple[list[list[str]], list[list[str]]]:
     """The rows about a service, and those about the root of a monorepo."""
     settings = rendered.settings(root)
@@ -57,9 +57,10 @@ def _rows(
     once = pathspec.PathSpec.from_lines("gitignore", create_once(settings))
     monorepo = {_collapsed(path) for path in found.pop(_ROOT)}
     service = {_collapsed(path) for paths in found.values() for path in paths}
+    belongs = {path: part.format(code(name)) for name, paths in _parts(root, settings).items() for path in paths}
     return (
         [
-            [code(path), owners[once.match_file(path)], meanings[path] + _condition(path, found, *conditions)]
+            [code(path), owners[once.match_file(path)], meanings[path] + belongs.get(path, "") + _condition(path, found, *conditions)]
             for path in _sorted(service)
         ],
         [[code(path), owners[False], meanings[path]] for path in _sorted(monorepo)],
@@ -86,6 +87,16 @@ def _copies(root: Path, considerations: list[str]) -> dict[str, set[str]]:
         one = {f"considerations: {name}": {"considerations": [name]} for name in considerations}
         found |= rendered.copies(root, one)
     return found
+
+
+def _parts(root: Path, settings: dict) -> dict[str, set[str]]:
+    """The files that each part brings, considerations included."""
+    parts = settings["parts"]["default"]
+    everything = {"considerations": list(settings["considerations"]["choices"].values())}
+    found = rendered.copies(
+        root, {"": everything} | {part: everything | {"parts": [one for one in parts if one != part]} for part in parts}
+    )
+    return {part: {*map(_collapsed, found[""] - found[part])} for part in parts}
 
 
 def _collapsed(path: str) -> str:

@@ -77,7 +77,11 @@ def test_whatever_the_answers_everything_starts_in_order_and_out_of_sight(answer
         assert conditions(migrate) == {f"{own}postgres": "service_healthy"}
         assert (migrate["restart"], migrate["cap_drop"]) == ("no", ["ALL"])
         assert project["secrets"][password]["environment"] == "DB_PASSWORD"
-        assert postgres["environment"]["POSTGRES_PASSWORD_FILE"] == migrate["environment"]["DB_PASSWORD_FILE"] == f"/run/secrets/{password}"
+        assert (
+            postgres["environment"]["POSTGRES_PASSWORD_FILE"]
+            == migrate["environment"]["DB_PASSWORD_FILE"]
+            == f"/run/secrets/{password}"
+        )
         for container in (postgres, migrate):
             assert [secret["target"] for secret in container["secrets"]] == [f"/run/secrets/{password}"]
     assert PASSWORD not in json.dumps(projects[MIGRATIONS])

@@ -94,3 +94,48 @@ func TestAnAnswersFileThatNobodyCanReadIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestAPartIsMissingOnlyWhereSomebodyChoseWithoutIt(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for content, want := range map[string]bool{
+		"_commit: v1.2.3\n":                               true, // No version asked.
+		"parts: [compose, kubernetes]\n":                  true,
+		"parts:\n- compose\n- prometheus\n":               false,
+		"parts: []\n":                                     false,
+		"layout: monorepo-root\nparts: [kubernetes]\n":    true,
+		"prefix: avion\nservice_name: auth\nparts: [x]\n": false,
+	} {
+		if err := os.WriteFile(AnswersFile, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		answers, err := ReadAnswers(".")
+		if err != nil || answers.Chose(Kubernetes) != want {
+			t.Errorf("%q: %t, %v", content, answers.Chose(Kubernetes), err)
+		}
+		refused := RequirePart(".", Kubernetes)
+		if (refused == nil) != want {
+			t.Errorf("%q: %v", content, refused)
+		}
+		if refused != nil && !strings.Contains(refused.Error(), "has not chosen the part kubernetes: choose it with copier update ") {
+			t.Error(refused)
+		}
+	}
+	if err := os.Remove(AnswersFile); err != nil {
+		t.Fatal(err)
+	}
+	if err := RequirePart(".", Kubernetes); err != nil {
+		t.Error("a folder without answers has every part:", err)
+	}
+}
+
+func TestTheServerOfComposeIsTheOneThatTheAnswersName(t *testing.T) {
+	for want, answers := range map[string]Answers{
+		"postgres":            {},
+		"avion-auth-postgres": {Prefix: "avion", ServiceName: "auth", ComposeNames: "own"},
+		"db":                  {Prefix: "avion", ServiceName: "auth", ComposeNames: "own", ComposeServer: "db"},
+	} {
+		if got := answers.ComposeDatabase(); got != want {
+			t.Errorf("%+v: %q", answers, got)
+		}
+	}
+}

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/connection"
+	"avion.internal/migrate/internal/copier"
 	"avion.internal/migrate/internal/environment"
 )
 
@@ -85,6 +87,26 @@ func TestAnItemOfTheManualThatTheListHasLostIsJudgedAllTheSame(t *testing.T) {
 		}
 		if lost := seen["checklist"] == 1; lost != (files[checklistFile] != list) {
 			t.Error(files, seen)
+		}
+	}
+}
+
+func TestAPartThatWasNotChosenIsNotJudged(t *testing.T) {
+	for _, chosen := range []string{"compose", "github_actions", "kubernetes", "prometheus", ""} {
+		evidence := Evidence{Folder: t.TempDir(), Template: Template{Answers: copier.Answers{Parts: []string{chosen}}}}
+		var judged []string
+		for _, item := range Examine(evidence).Items {
+			judged = append(judged, item.Item)
+		}
+		for item, part := range map[string]string{
+			"compose": "compose", "own-compose": "compose", "workflow": "github_actions", "job": "kubernetes", "alerts": "prometheus",
+		} {
+			if slices.Contains(judged, item) != (part == chosen) {
+				t.Errorf("with %q: %s", chosen, item)
+			}
+		}
+		if !slices.Contains(judged, "targets") {
+			t.Error("an item of no part is asked of everybody")
 		}
 	}
 }

@@ -252,6 +252,43 @@ func TestTheDocumentsFollowTheLanguageOfTheAnswers(t *testing.T) {
 	}
 }
 
+func TestWithoutComposeNothingIsWiredToIt(t *testing.T) {
+	s := service(t, map[string]string{
+		copier.AnswersFile: "docs_language: en\nparts: [kubernetes]\n", "compose.yaml": "services: {}\n", "README.md": "# Ours\n",
+	})
+	if err := os.Remove(filepath.Join(s.Folder, database)); err != nil {
+		t.Fatal(err)
+	}
+	for _, edit := range plan(t, s).Edits {
+		if edit.Path == "compose.yaml" || strings.Contains(string(edit.After), "docker compose") {
+			t.Errorf("%s: %s", edit.Path, edit.After)
+		}
+	}
+}
+
+func TestTheDocumentsNameTheServerOfCompose(t *testing.T) {
+	for answers, want := range map[string]string{
+		"":                     "docker compose up --detach --wait postgres\n",
+		"compose_server: db\n": "docker compose up --detach --wait db\n",
+		"prefix: avion\nservice_name: auth\ncompose_names: own\n": "docker compose up --detach --wait avion-auth-postgres\n",
+	} {
+		s := service(t, map[string]string{copier.AnswersFile: "docs_language: en\n" + answers, "README.md": "# Ours\n"})
+		if got := plan(t, s).Edits; len(got) != 1 || !strings.Contains(string(got[0].After), want) {
+			t.Errorf("%q: %v", answers, got)
+		}
+	}
+}
+
+func TestTheServersOwnPortIsNoClashWhereTheTemplateBringsNone(t *testing.T) {
+	s := service(t, map[string]string{
+		database:       "services:\n  migrate:\n    build: .\n",
+		"compose.yaml": "services:\n  db:\n    image: postgres:16\n    ports: ['5432:5432']\n",
+	})
+	if got := plan(t, s); len(got.Clashes) > 0 || len(got.Notes) > 0 && strings.Contains(strings.Join(got.Notes, "\n"), "PostgreSQL server too") {
+		t.Error(got.Clashes, got.Notes)
+	}
+}
+
 func TestGitIgnoresTheFileWithThePassword(t *testing.T) {
 	for content, want := range map[string]string{
 		"/bin/":     "/bin/\n.env\n",
