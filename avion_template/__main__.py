@@ -96,7 +96,7 @@ def _is_engine(path: str) -> bool:
 def _update(options: argparse.Namespace) -> int:
     if options.together and options.wave:
         raise RefusedError(
-            "--together makes one branch of all services, and --wave one after the other: give one of them."
+            "--together makes one branch of all services, and --wave one after the other: use one of them."
         )
     checkouts = [Checkout.read(folder) for folder in options.folders]
     targets = [_target(checkout, options.to) for checkout in checkouts]

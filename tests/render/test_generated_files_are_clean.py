@@ -153,7 +153,7 @@ LINTERS = [
     ids=lambda answers: "-".join(str(answers.get(name, "")) for name in ("layout", "postgres_version", "service_name")),
 )
 def generated(request, rendered) -> Path:
-    return rendered("avion", **request.param)
+    return rendered("avion-auth", **request.param)
 
 
 @pytest.mark.parametrize("lint", LINTERS)

@@ -12,7 +12,7 @@ import yaml
 
 from dev.toolchain.install import ROOT
 
-STEPS = "bring commit correct install name pull put raise run solve undo update use write"
+STEPS = "bring carry commit correct delete install name pull put raise restore run solve undo update use write"
 NEXT_STEP = re.compile(rf": ({'|'.join(STEPS.split())}) [^:]*(: ?[^ :]+[^:]*)?$")
 
 
