@@ -22,7 +22,7 @@ const module = "avion.internal/migrate/internal/"
 // developers is what only developers may have: what drops databases, writes or edits files, or reads SQL as PostgreSQL does.
 // Each entry is the beginning of a symbol.
 var developers = []string{
-	module + "develop.", module + "draft.", module + "recipe.", module + "wiring.", module + "lint.", module + "doctor.", module + "copier.", module + "git.",
+	module + "develop.", module + "draft.", module + "recipe.", module + "wiring.", module + "lint.", module + "doctor.", module + "git.",
 	module + "trace.", module + "rules.", module + "sqlparser.", "github.com/tetratelabs/wazero", "github.com/wasilibs/go-pgquery",
 }
 

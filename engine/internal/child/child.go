@@ -36,6 +36,11 @@ func Git(ctx context.Context, arguments ...string) *exec.Cmd {
 	return command(ctx, "git", arguments, slices.Concat(system, gits))
 }
 
+// Script prepares a shell script that asks git about the current folder.
+func Script(ctx context.Context, path string) *exec.Cmd {
+	return command(ctx, "sh", []string{path}, slices.Concat(system, gits))
+}
+
 func command(ctx context.Context, name string, arguments, passed []string) *exec.Cmd {
 	prepared := exec.CommandContext(ctx, name, arguments...)
 	prepared.Env = slices.DeleteFunc(os.Environ(), func(entry string) bool {

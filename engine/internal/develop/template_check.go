@@ -3,9 +3,12 @@ package develop
 import (
 	"context"
 	"os"
+	"strings"
 
+	"avion.internal/migrate/internal/child"
 	"avion.internal/migrate/internal/copier"
 	"avion.internal/migrate/internal/environment"
+	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/git"
 )
 
@@ -28,7 +31,7 @@ func (e *Engine) TemplateCheck(ctx context.Context) error {
 }
 
 func (e *Engine) templateProblems(ctx context.Context, repository git.Repository) (copier.Answers, []error, error) {
-	problems, err := copier.Leftovers(ctx, repository, copier.Service)
+	problems, err := leftovers(ctx)
 	if err != nil {
 		return copier.Answers{}, nil, err
 	}
@@ -42,24 +45,43 @@ func (e *Engine) templateProblems(ctx context.Context, repository git.Repository
 			Folder:            repository.Prefix(ctx),
 		})...)
 	}
-	atRoot, err := rootProblems(ctx, repository)
-	return answers, append(problems, atRoot...), err
+	return answers, append(problems, rootProblems(ctx, repository)...), nil
 }
 
-// rootProblems are those of the monorepo around the service: its root has files of the template too, and no engine.
-func rootProblems(ctx context.Context, repository git.Repository) ([]error, error) {
+// leftoversScript finds what an update left unfinished. It is no part of this program, because from such files no program can
+// be built.
+const leftoversScript = "tools/migrate/template-check.sh"
+
+func leftovers(ctx context.Context) ([]error, error) {
+	var said strings.Builder
+	script := child.Script(ctx, leftoversScript)
+	script.Stderr = &said
+	err := script.Run()
+	var problems []error
+	for line := range strings.Lines(said.String()) {
+		if sentence, found := strings.CutPrefix(strings.TrimSpace(line), "migrate: "); found {
+			problems = append(problems, failure.Refused("%s", sentence))
+		}
+	}
+	if err != nil && len(problems) == 0 {
+		return nil, failure.Refused("%s does not run (%s): restore it from git", leftoversScript, err)
+	}
+	return problems, nil
+}
+
+// rootProblems are those of the monorepo around the service: its root has an answers file too, and no engine.
+func rootProblems(ctx context.Context, repository git.Repository) []error {
 	top := repository.Top(ctx)
 	file := top + copier.AnswersFile
 	if _, err := os.Stat(file); top == "" || err != nil {
-		return nil, nil
+		return nil
 	}
 	answers, err := copier.ReadAnswers(top)
 	if err != nil {
-		return []error{err}, nil
+		return []error{err}
 	}
 	if answers.Layout != copier.RootLayout {
-		return nil, nil // It is another template's.
+		return nil // It is another template's.
 	}
-	problems, err := copier.Leftovers(ctx, repository, copier.Root)
-	return append(problems, answers.CheckOrigin(file)...), err
+	return answers.CheckOrigin(file)
 }
