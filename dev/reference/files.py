@@ -30,7 +30,9 @@ _ROOT = "layout: monorepo-root"
 
 def page(root: Path) -> str:
     """The whole page."""
-    sections = _rows(root, "files.yml", ("template", "once"), (" (not with {})", " ({})", " (with any of `considerations`)", " or "))
+    sections = _rows(
+        root, "files.yml", ("template", "once"), (" (not with {})", " ({})", " (with any of `considerations`)", " or ")
+    )
     parts = []
     for title, rows in zip(("A service", "The root of a monorepo"), sections, strict=True):
         parts += [f"## {title}", table(["path", "whose", "what it is"], rows)]
@@ -39,7 +41,12 @@ def page(root: Path) -> str:
 
 def japanese(root: Path) -> str:
     """The same in Japanese."""
-    sections = _rows(root, "files.ja.yml", ("テンプレート", "サービス"), ("（{} の場合を除く）", "（{} の場合）", "（`considerations` のいずれかを選択した場合）", "、"))
+    sections = _rows(
+        root,
+        "files.ja.yml",
+        ("テンプレート", "サービス"),
+        ("（{} の場合を除く）", "（{} の場合）", "（`considerations` のいずれかを選択した場合）", "、"),
+    )
     parts = []
     for title, rows in zip(("サービス", "モノレポのルート"), sections, strict=True):
         parts += [f"## {title}", table(["パス", "所有者", "内容"], rows)]

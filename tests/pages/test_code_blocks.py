@@ -51,7 +51,9 @@ CHECKED = {
 }
 # A page in Japanese has the blocks of its page in English, which are the ones that are executed.
 TRANSLATIONS = {page: page.replace(".ja.", ".") for page in pages() if page.endswith(".ja.md")}
-CHECKED |= {page: ["translation"] * len(CHECKED[original]) for page, original in TRANSLATIONS.items() if original in CHECKED}
+CHECKED |= {
+    page: ["translation"] * len(CHECKED[original]) for page, original in TRANSLATIONS.items() if original in CHECKED
+}
 
 
 def unchecked(found: dict[str, list[Block]]) -> list[str]:

@@ -232,7 +232,11 @@ def test_both_languages_say_the_same(rendered, answers):
         (SETUP, "- [x] Create the troubleshooting guide\n", ""),
         (SETUP, "https://github.com/pressly/goose", "https://github.com/pressly/geese"),
         (GUIDE, "migration-operations.md#rollback", "migration-operations.md#alerts"),
-        (GUIDE, "explanation/history.md#other-rules-for-numbers", "explanation/history.md#accepting-a-change-on-purpose"),
+        (
+            GUIDE,
+            "explanation/history.md#other-rules-for-numbers",
+            "explanation/history.md#accepting-a-change-on-purpose",
+        ),
         (GUIDE, "how-to/backfill.md", "how-to/maintenance.md"),
         (GUIDE, "#point-of-no-return", "#seed-data"),
         (GUIDE, "| `make migrate-status` | Shows what has been applied |\n", ""),
@@ -325,7 +329,9 @@ def test_documents_name_targets_that_exist(rendered, language):
     folder = rendered(docs_language=language, considerations=CONSIDERATIONS)
     makefiles = [folder / "migrations.mk", folder / "tools/migrate/redis-sync/targets.mk"]
     exist = re.findall(r"^(migrate-[\w-]+):", "".join(file.read_text() for file in makefiles), re.MULTILINE)
-    named = {name for text in read(folder).values() for name in re.findall(r"\bmake (?:-\S+ \S+ )*(migrate-[\w-]+)", text)}
+    named = {
+        name for text in read(folder).values() for name in re.findall(r"\bmake (?:-\S+ \S+ )*(migrate-[\w-]+)", text)
+    }
     assert len(named) > 10
     assert named <= {*exist}
 

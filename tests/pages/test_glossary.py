@@ -47,7 +47,9 @@ def variants(language: str) -> list[tuple[str, str]]:
 
 def found(language: str, name: str, text: str) -> list[str]:
     return [
-        f"{name}: {match[0]!r}, say {word!r}: …{text[max(match.start() - 15, 0) : match.end() + 15]}…".replace("\n", " ")
+        f"{name}: {match[0]!r}, say {word!r}: …{text[max(match.start() - 15, 0) : match.end() + 15]}…".replace(
+            "\n", " "
+        )
         for pattern, word in variants(language)
         for match in re.finditer(pattern, text)
     ]
@@ -81,7 +83,8 @@ def test_another_word_is_found(language, text):
 
 
 @pytest.mark.parametrize(
-    ("language", "text"), [("ja", "`本番` と、本番環境（production）です。"), ("en", "`make migrate-job JOB=` runs the Job.")]
+    ("language", "text"),
+    [("ja", "`本番` と、本番環境（production）です。"), ("en", "`make migrate-job JOB=` runs the Job.")],
 )
 def test_right_words_and_code_are_not(language, text):
     assert found(language, "page", prose(text)) == []
