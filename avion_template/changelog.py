@@ -22,9 +22,10 @@ def sections(text: str) -> dict[str, str]:
 def between(text: str, old: str, new: str) -> str:
     """What stands under the versions after the old one, up to the new one; everything up to it if the old is no version."""
     found = []
+    after, until = _version(old), _version(new)
     for name, section in sections(text).items():
         version = _version(name)
-        if version and version <= (_version(new) or version) and not (_version(old) and version <= _version(old)):
+        if version and version <= (until or version) and not (after and version <= after):
             found.append(f"{name}\n\n{section.strip()}")
     # In a commit's message git takes a line with # for a comment as soon as a person edits it.
     return re.sub(r"^#+ (.*)$", r"\1:", "\n\n".join(found), flags=re.MULTILINE)

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 from packaging.version import InvalidVersion, Version
@@ -74,7 +75,7 @@ class Checkout:
             raise RefusedError(f"{self.folder} has never committed {ANSWERS}: commit the service first.")
         return files
 
-    def git(self, *arguments: str | Path, **options) -> str:
+    def git(self, *arguments: str | Path, **options: Any) -> str:
         return git(*arguments, cwd=self.folder, **options)
 
 

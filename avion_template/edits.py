@@ -22,11 +22,15 @@ def written_all(checkouts: list[Checkout], count: int) -> Iterator[Written | Exc
     """What the template has written in each, or why that is not known. Copier runs only for what no run before has asked."""
     # Services with the same answers are the same.
     unknown = {_identity(checkout): checkout for checkout in checkouts if remembered(checkout) is None}
-    found = {}
+    found: dict[str, Written | Exception] = {}
     if unknown:
         with workers(min(count, len(unknown))) as (pool, scratch):
             asked = {identity: pool.submit(written, one, scratch) for identity, one in unknown.items()}
-            found = {identity: one.exception() or one.result() for identity, one in asked.items()}
+            for identity, one in asked.items():
+                try:
+                    found[identity] = one.result()
+                except Exception as error:
+                    found[identity] = error
     for checkout in checkouts:
         yield found.get(_identity(checkout)) or remembered(checkout) or {}
 

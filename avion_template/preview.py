@@ -8,6 +8,8 @@ from avion_template.checkout import Checkout, git
 from avion_template.render import render
 from avion_template.workers import workers
 
+# The blob of each file, with its mode.
+Tree = dict[str, str]
 # In the order of how much a person has to look at them.
 CLASSES = ("would-lose-edits", "conflict", "merged", "clean", "new", "deleted")
 
@@ -24,7 +26,7 @@ def plan(checkout: Checkout, target: str) -> dict[str, str]:
     return classify(before, now, after, conflicts)
 
 
-def classify(before: dict, now: dict, after: dict, conflicts: set[str]) -> dict[str, str]:
+def classify(before: Tree, now: Tree, after: Tree, conflicts: set[str]) -> dict[str, str]:
     found = dict.fromkeys(conflicts, "conflict")
     for path in before.keys() | after.keys():
         old, own, new = before.get(path), now.get(path), after.get(path)

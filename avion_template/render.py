@@ -4,6 +4,7 @@ import hashlib
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_cache_path
 
@@ -22,7 +23,7 @@ def render(checkout: Checkout, version: str, scratch: str) -> Path:
 
     # Some answers have the folder's name for a default.
     folder = Path(tempfile.mkdtemp(dir=scratch)) / checkout.name
-    options = {"defaults": True, "overwrite": True, "unsafe": False, "quiet": True}
+    options: dict[str, Any] = {"defaults": True, "overwrite": True, "unsafe": False, "quiet": True}
     copier = run_copy(checkout.source, folder, data=checkout.given, vcs_ref=version, **options)
     for path in folder.rglob("*"):
         if path.is_file() and copier.match_skip(path.relative_to(folder)):

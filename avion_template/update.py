@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -159,7 +160,13 @@ def _update_in(folder: Path, checkout: Checkout, target: str, scratch: str) -> O
 
     prefix = checkout.prefix
     base = _alone(folder, checkout, prefix)
-    options = {"defaults": True, "skip_answered": True, "overwrite": True, "unsafe": False, "quiet": True}
+    options: dict[str, Any] = {
+        "defaults": True,
+        "skip_answered": True,
+        "overwrite": True,
+        "unsafe": False,
+        "quiet": True,
+    }
     run_update(folder / prefix, vcs_ref=target, **options)
     conflicts = {line.split("\t")[1] for line in _lines(folder, "ls-files", "--unmerged", "-z")}
     # Nothing is there but what is committed and what Copier wrote, whatever a .gitignore says.
@@ -271,7 +278,7 @@ def _publish(changes: list[Change], branch: str, scratch: str) -> None:
 
 def _author(checkout: Checkout) -> dict[str, str]:
     """The one who commits in the service is the author, too."""
-    name, address = re.match(r"(.*) <(.*)> ", checkout.git("var", "GIT_COMMITTER_IDENT")).groups()
+    ((name, address),) = re.findall(r"^(.*) <(.*)> ", checkout.git("var", "GIT_COMMITTER_IDENT"))
     return {"GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": address}
 
 

@@ -33,7 +33,9 @@ def _prepare(scratch: str) -> None:
 
 def _end_with_parent() -> None:
     """Whoever kills the command alone leaves no process that goes on by itself."""
-    parent_process().join()
+    parent = parent_process()
+    assert parent, "only a worker comes here"
+    parent.join()
     os._exit(1)
 
 
@@ -41,4 +43,4 @@ def _compile_once() -> None:
     """Copier hands the same few hundred names to Jinja some thousand times an update: a third of the whole time."""
     from jinja2 import Environment
 
-    Environment.compile = functools.lru_cache(maxsize=4096)(Environment.compile)
+    setattr(Environment, "compile", functools.lru_cache(maxsize=4096)(Environment.compile))  # noqa: B010, a type checker forbids the assignment

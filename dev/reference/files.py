@@ -30,7 +30,13 @@ _ROOT = "layout: monorepo-root"
 
 def page(root: Path) -> str:
     """The whole page."""
-    sections = _rows(root, "files.yml", ("template", "once"), (" (not with {})", " ({})", " (with any of `considerations`)", " or "), " (part {})")
+    sections = _rows(
+        root,
+        "files.yml",
+        ("template", "once"),
+        (" (not with {})", " ({})", " (with any of `considerations`)", " or "),
+        " (part {})",
+    )
     parts = []
     for title, rows in zip(("A service", "The root of a monorepo"), sections, strict=True):
         parts += [f"## {title}", table(["path", "whose", "what it is"], rows)]
@@ -39,7 +45,13 @@ def page(root: Path) -> str:
 
 def japanese(root: Path) -> str:
     """The same in Japanese."""
-    sections = _rows(root, "files.ja.yml", ("テンプレート", "サービス"), ("（{} の場合を除く）", "（{} の場合）", "（`considerations` のいずれかを選択した場合）", "、"), "（`parts` の {}）")
+    sections = _rows(
+        root,
+        "files.ja.yml",
+        ("テンプレート", "サービス"),
+        ("（{} の場合を除く）", "（{} の場合）", "（`considerations` のいずれかを選択した場合）", "、"),
+        "（`parts` の {}）",
+    )
     parts = []
     for title, rows in zip(("サービス", "モノレポのルート"), sections, strict=True):
         parts += [f"## {title}", table(["パス", "所有者", "内容"], rows)]
@@ -60,7 +72,11 @@ def _rows(
     belongs = {path: part.format(code(name)) for name, paths in _parts(root, settings).items() for path in paths}
     return (
         [
-            [code(path), owners[once.match_file(path)], meanings[path] + belongs.get(path, "") + _condition(path, found, *conditions)]
+            [
+                code(path),
+                owners[once.match_file(path)],
+                meanings[path] + belongs.get(path, "") + _condition(path, found, *conditions),
+            ]
             for path in _sorted(service)
         ],
         [[code(path), owners[False], meanings[path]] for path in _sorted(monorepo)],
