@@ -47,6 +47,8 @@ class Change:
     target: str
     top: Path
     prefix: str
+    # The commit of the service's repository that was updated, which the branch follows.
+    head: str
     repository: Path
     # As git reads it on the standard input of update-index.
     index: tuple[str, ...]
@@ -158,8 +160,8 @@ def _reaches(checkout: Checkout, branch: str, prefix: str, target: str) -> bool:
 def _update_in(folder: Path, checkout: Checkout, target: str, scratch: str) -> Outcome | Change:
     from copier import run_update  # Only now: the place of the cache is read on import.
 
-    prefix = checkout.prefix
-    base = _alone(folder, checkout, prefix)
+    prefix, head = checkout.prefix, checkout.git("rev-parse", "HEAD").strip()
+    base = _alone(folder, checkout, prefix, head)
     options: dict[str, Any] = {
         "defaults": True,
         "skip_answered": True,
@@ -183,7 +185,7 @@ def _update_in(folder: Path, checkout: Checkout, target: str, scratch: str) -> O
         return Outcome(checkout.folder, "current", target)
     modified = _changes(folder, base, "MT")
     return Change(
-        *(checkout, target, checkout.top, prefix, folder, index),
+        *(checkout, target, checkout.top, prefix, head, folder, index),
         added=_relative(_changes(folder, base, "A"), prefix),
         changed=_relative(modified, prefix),
         deleted=_relative(_changes(folder, base, "D"), prefix),
@@ -199,12 +201,11 @@ def _update_in(folder: Path, checkout: Checkout, target: str, scratch: str) -> O
     )
 
 
-def _alone(folder: Path, checkout: Checkout, prefix: str) -> str:
+def _alone(folder: Path, checkout: Checkout, prefix: str, head: str) -> str:
     """A repository with the service in its place and nothing of its neighbours, so that their number does not matter."""
-    files = checkout.git("rev-parse", "--show-object-format").strip()
-    git("init", "--quiet", "--template=", f"--object-format={files}", folder, cwd=checkout.folder)
+    names = checkout.git("rev-parse", "--show-object-format").strip()
+    git("init", "--quiet", "--template=", f"--object-format={names}", folder, cwd=checkout.folder)
     _borrow(folder / ".git", [_objects(checkout)])
-    head = checkout.git("rev-parse", "HEAD").strip()
     if ANSWERS not in checkout.committed():
         raise RefusedError(f"{ANSWERS} is not committed: commit it and run again.")
     if prefix:
@@ -253,10 +254,12 @@ def _publish(changes: list[Change], branch: str, scratch: str) -> None:
     checkout, top = changes[0].checkout, changes[0].top
     with tempfile.TemporaryDirectory(dir=scratch) as name:
         store = Path(name)
-        files = checkout.git("rev-parse", "--show-object-format").strip()
-        git("init", "--quiet", "--bare", "--template=", f"--object-format={files}", store, cwd=top)
+        names = checkout.git("rev-parse", "--show-object-format").strip()
+        git("init", "--quiet", "--bare", "--template=", f"--object-format={names}", store, cwd=top)
         _borrow(store, [_objects(checkout), *(change.repository / ".git/objects" for change in changes)])
-        head = checkout.git("rev-parse", "HEAD").strip()
+        if len({change.head for change in changes}) > 1:
+            raise RefusedError(f"somebody committed in {top} meanwhile: run again.")
+        head = changes[0].head
         git("read-tree", head, cwd=store)
         lines = [line for change in changes for line in change.index]
         git("update-index", "-z", "--index-info", cwd=store, feed="".join(f"{line}\0" for line in lines))

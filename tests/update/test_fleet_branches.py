@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from copier import run_copy
 
+from avion_template.checkout import Checkout
+from avion_template.update import Change, published, update
 from dev.toolchain.command import run
 from dev.toolchain.install import ROOT
 
@@ -276,3 +278,23 @@ def test_author_is_who_commits_in_the_service(monorepo, git):
     fleet("update", monorepo / "avion-auth")
     branch = "avion-template/avion-auth/v1.1.0"
     assert git("log", "-1", "--format=%an %cn", branch, cwd=monorepo) == "Somebody Somebody\n"
+
+
+def test_a_commit_that_comes_meanwhile_is_not_undone(monorepo, git, tmp_path):
+    """A branch follows the commit that was updated, and services that were updated from two commits share none."""
+    auth, user = (Checkout.read(monorepo / name) for name in ("avion-auth", "avion-user"))
+
+    def updated_and_then_a_commit(checkout: Checkout) -> Change:
+        change = update(checkout, NEW, str(tmp_path), together=False)
+        commit(git, monorepo, "Meanwhile")
+        return change
+
+    changes = [updated_and_then_a_commit(checkout) for checkout in (auth, user)]
+    outcome = published(changes, str(tmp_path))
+    assert (outcome.state, "run again" in outcome.detail) == ("failed", True)
+    assert git("branch", "--list", "avion-template/*", cwd=monorepo) == ""
+
+    change = updated_and_then_a_commit(auth)
+    branch = published([change], str(tmp_path)).detail
+    parent, before = git("rev-parse", f"{branch}~1", "main~1", cwd=monorepo).split()
+    assert parent == before == change.head
