@@ -315,9 +315,9 @@ def test_each_consideration_has_its_paragraph(rendered, language, consideration)
     text = read(rendered(docs_language=language, considerations=[consideration]))[CHOSEN]
     paragraph = (ROOT / f"includes/documents/{language}/considerations/{consideration}.md").read_text()
     # What stands in braces is an answer, or depends on one.
-    parts = re.split(r"({{ \w+ }}|{% if .*?{% endif %})", paragraph)
+    parts = re.split(r"({%.*%}|{{ \w+ }})", paragraph, flags=re.DOTALL)
     words = "".join({"{{": r"\S+", "{%": ".*"}.get(part[:2], re.escape(part)) for part in parts)
-    assert re.search(f"\n\n{words}\n*$", text)
+    assert re.search(f"\n\n{words}\n*$", text, re.DOTALL)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
