@@ -210,7 +210,7 @@ ANSWERS = {
     "all considerations": {"considerations": CONSIDERATIONS},
     "monorepo": {"layout": "monorepo-service"},
     "no considerations": {"considerations": []},
-    "no parts": {"parts": [], "considerations": []},
+    "no parts": {"parts": [], "considerations": CONSIDERATIONS},
     "verified TLS": {"production_ssl_mode": "verify-full", "production_ssl_root_cert": "/etc/ssl/ca.crt"},
 }
 answered = pytest.mark.parametrize("answers", others_slow(list(ANSWERS), 3))
