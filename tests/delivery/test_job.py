@@ -294,8 +294,8 @@ def test_pod_is_one_that_openshifts_nonroot_v2_admits(generate):
     assert not migrate["securityContext"]["allowPrivilegeEscalation"]
     assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & set(spec)
     assert {kind for volume in spec["volumes"] for kind in volume if kind != "name"} == {"secret", "configMap"}
-    guide = (service / "docs/migration-setup.md").read_text()
-    assert f"--serviceaccount={{}}:{spec['serviceAccountName']}".format("avion") in guide
+    guide = (service / "docs/migration-operations.md").read_text()
+    assert f"--serviceaccount=avion:{spec['serviceAccountName']}" in guide
 
 
 def test_requests_to_the_service_never_reach_the_migration(generate):

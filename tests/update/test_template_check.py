@@ -18,11 +18,11 @@ def check(run):
 
     def check(service: Path) -> list[str]:
         result = run("make", "migrate-template-check", cwd=service)
-        sentences = [line for line in result.stderr.splitlines() if not line.startswith("make")]
+        sentences = [line for line in result.stderr.splitlines() if not line.startswith(("make", "migrations.mk:"))]
         if result.returncode == 0:
             assert sentences == ["the files are those of the template's v9999.0.0, merged completely"]
             return []
-        assert "Error 1" in result.stderr
+        assert "Error 1" in result.stderr or "an update of the template is not finished" in result.stderr
         return sentences
 
     return check
@@ -103,7 +103,7 @@ def inside(committed, copier_cli, git, shared, tmp_path) -> Path:
             ".copier-answers.yml",
             "_commit: ",
             "<<<<<<< before updating\n_commit: ",
-            "../../.copier-answers.yml cannot be",
+            "../../.copier-answers.yml holds conflict markers",
         ),
         (".github/workflows/migrations.yml", "jobs:", "<<<<<<< before updating\njobs:", "../../.github/workflows/"),
     ],
@@ -142,7 +142,7 @@ def test_other_files_and_another_template_at_the_root_are_left_alone(inside, che
 def test_all_problems_are_told_at_once(committed, check):
     service = committed()
     edit(service, ".copier-answers.yml", "_commit: v9999.0.0", "_commit: main")
-    edit(service, "compose.migrations.yaml", "services:", "<<<<<<< before updating\nservices:")
+    edit(service, ".goose.yml", "service: avion-auth", "service: avion-user")
     assert len(check(service)) == 2
 
 
