@@ -104,7 +104,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """A test carries the name of its room; a kind that takes long is left out unless `-m` names it."""
     left_out = {kind for kind in KINDS if kind not in config.option.markexpr}
     for item in items:
-        (room,) = {*ROOMS} & {*item.path.parts}
+        (room,) = {*ROOMS} & {*item.path.relative_to(Path(__file__).parent).parts}
         item.add_marker(room)
     chosen = [item for item in items if not left_out & {marker.name for marker in item.iter_markers()}]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])

@@ -1,4 +1,4 @@
-"""docs/reference/exit-codes.md: how the engine ends, from internal/failure and the Job."""
+"""docs/reference/exit-codes.md: how the engine ends, from what it says itself and from the Job."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,7 @@ import yaml
 
 from dev.reference.markdown import page as write
 from dev.reference.markdown import table
+from dev.toolchain import engine
 
 _INTRODUCTION = """\
 Pipelines and the Kubernetes Job decide by these whether to try again. They belong to the engine, `tools/migrate/bin/migrate`:
@@ -16,17 +17,23 @@ _END = """\
 What went wrong is one sentence on stderr that says what to do next. The troubleshooting guide of the service explains the
 sentences, code by code."""
 
-_FAILURES = "engine/internal/failure/failure.go"
 _JOB = "template/k8s/migrations/{{ service_name }}-migration-job.yaml.jinja"
 
 
 def page(root: Path) -> str:
     """The whole page."""
-    constants = re.findall(r"^\tCode\w+\s+Code = (\d+)\s*// (.+)$", (root / _FAILURES).read_text(), re.MULTILINE)
+    codes = engine.described(root)["migrate"]["exit_codes"]
     final, retries = _policy(root)
+    hopeless = [code["code"] for code in codes if code["code"] and not code["try_again"]]
+    if final != hopeless:
+        raise SystemExit(f"The Job stops at {final}, and the engine says that {hopeless} are not worth another try.")
     rows = [
-        [number, meaning, "complete" if number == "0" else "stops" if int(number) in final else f"{retries} more tries"]
-        for number, meaning in constants
+        [
+            str(code["code"]),
+            code["meaning"],
+            "complete" if not code["code"] else f"{retries} more tries" if code["try_again"] else "stops",
+        ]
+        for code in codes
     ]
     return write("Exit codes", _INTRODUCTION, table(["code", "meaning", "the Job"], rows), _END)
 

@@ -1,4 +1,4 @@
-"""docs/reference/variables.md: what the engine and the targets read, from the engine's sources and migrations.mk."""
+"""docs/reference/variables.md: what the engine, by its own words, and the targets read."""
 
 import re
 from pathlib import Path
@@ -8,6 +8,7 @@ from dev.reference import facts
 from dev.reference.markdown import code, table
 from dev.reference.markdown import page as write
 from dev.reference.targets import makefiles
+from dev.toolchain import engine
 
 _INTRODUCTION = """\
 Where one is set in several places, the command line of make wins over the environment, and the environment over `.env`.
@@ -38,87 +39,66 @@ _JAPANESE_GROUPS = {
     "Machine": ("マシン", "マシンが用意するもの。"),
 }
 
-# How the sources read a variable, and whether `.env` is asked.
-_READ = {
-    r'[sS]ettings\.(?:Get|Lookup|Seconds|Boolean)\("([A-Z_]+)"': True,
-    r'[sS]ettings\.Typed\("([A-Z_]+)"\)': False,
-    r'os\.Getenv\("([A-Z_]+)"\)': False,
-    r'\b[Ss]ecret\(settings, "([A-Z_]+)"\)': True,
-    r'^\t"(PG[A-Z]+)":\s+"\w+",$': True,
-}
-_SECONDS = r'[sS]ettings\.Seconds\("([A-Z_]+)", (\S.*?), (\d+), (\d+)\)'
-
-
 def page(root: Path) -> str:
     """The whole page."""
-    groups = facts.read("variables.yml")
-    facts.must_cover("variables.yml", _names(groups), _variables(root, _engine(root)))
+    groups = _variables(root)
     parts = []
     for group, introduction in _GROUPS.items():
-        rows = _rows(root, groups[group], "yes", "no", ", {} to {} seconds")
+        rows = [
+            [
+                code(name),
+                code(one["default"]) if "default" in one else one.get("otherwise", ""),
+                "yes" if one["dotenv"] else "no",
+                one["meaning"] + _limits(one, ", {} to {} seconds"),
+            ]
+            for name, one in groups[group].items()
+        ]
         parts += [f"## {group}", introduction, table(["variable", "default", "in `.env`", "meaning"], rows)]
     return write("Variables", _INTRODUCTION, *parts, other="variables.ja.md")
 
 
 def japanese(root: Path) -> str:
     """The same in Japanese."""
-    groups, meanings = facts.read("variables.yml"), facts.read("variables.ja.yml")
-    facts.must_cover("variables.ja.yml", meanings, _names(groups))
+    groups, meanings = _variables(root), facts.read("variables.ja.yml")
+    facts.must_cover("variables.ja.yml", meanings, [name for group in groups.values() for name in group])
     parts = []
     for group, (title, introduction) in _JAPANESE_GROUPS.items():
-        rows = _rows(root, {name: meanings[name] for name in groups[group]}, "可", "不可", "（{}〜{} 秒）")
+        rows = [
+            [
+                code(name),
+                code(one["default"]) if "default" in one else meanings[name].get("otherwise", ""),
+                "可" if one["dotenv"] else "不可",
+                meanings[name]["meaning"] + _limits(one, "（{}〜{} 秒）"),
+            ]
+            for name, one in groups[group].items()
+        ]
         parts += [f"## {title}", introduction, table(["変数", "既定値", "`.env`", "意味"], rows)]
     return write("変数", _JAPANESE, *parts, language="ja", other="variables.md")
 
 
-def _names(groups: dict[str, dict[str, Any]]) -> list[str]:
-    return [name for group in groups.values() for name in group]
+def _limits(variable: dict[str, Any], words: str) -> str:
+    limits = variable.get("limits")
+    return words.format(limits["lowest"], limits["highest"]) if limits else ""
 
 
-def _rows(root: Path, facts_of: dict[str, dict[str, str]], yes: str, no: str, limits: str) -> list[list[str]]:
-    engine = _engine(root)
-    read, seconds = _variables(root, engine), _seconds(engine)
-    rows = []
-    for name, fact in facts_of.items():
-        fallback, *ends = seconds.get(name, ("",))
-        default = fact.get("default") or (code(fallback) if fallback else "")
-        meaning = fact["meaning"] + (limits.format(*ends) if ends else "")
-        rows.append([code(name), default, yes if read[name] else no, meaning])
-    return rows
+def _variables(root: Path) -> dict[str, dict[str, Any]]:
+    """Every variable, by its group: those that the engine reads, and those of make and build.sh, which it does not."""
+    groups: dict[str, dict[str, Any]] = {group: {} for group in _GROUPS}
+    read = engine.variables(root)
+    for name, variable in read.items():
+        groups[variable["group"]][name] = variable
+    others = facts.read("variables.yml")
+    facts.must_cover("variables.yml", [name for group in others.values() for name in group], _typed(root) - set(read))
+    for group, meanings in others.items():
+        groups[group] |= {name: {"dotenv": False, **meaning} for name, meaning in meanings.items()}
+    return groups
 
 
-def _engine(root: Path) -> str:
-    sources = [
-        file
-        for file in sorted((root / "engine").rglob("*.go"))
-        if not file.name.endswith("_test.go") and not file.parent.name.endswith("test")
-    ]
-    return "\n".join(file.read_text() for file in sources)
-
-
-def _seconds(engine: str) -> dict[str, tuple[str, str, str]]:
-    """The default and the limits of each time."""
-    found: dict[str, tuple[str, str, str]] = {}
-    for name, fallback, low, high in re.findall(_SECONDS, engine):
-        read = (fallback, low, high)
-        if found.setdefault(name, read) != read:
-            raise SystemExit(f"{name} is read as {found[name]} and as {read}: let the engine read it in one way.")
-    return found
-
-
-def _variables(root: Path, engine: str) -> dict[str, bool]:
-    """Every variable, and whether `.env` may set it."""
-    found: dict[str, bool] = {}
-    for pattern, dotenv in _READ.items():
-        for name in re.findall(pattern, engine, re.MULTILINE):
-            found[name] = found.get(name, False) or dotenv
-            if "ecret" in pattern:
-                found[f"{name}_FILE"] = True
+def _typed(root: Path) -> set[str]:
+    """What the targets and build.sh take."""
+    found = set(re.findall(r"\$\{([A-Z_]+):-", (root / "template/tools/migrate/build.sh").read_text()))
     for targets in makefiles(root):
         typed = re.split(r"\$\(foreach name,(?=[A-Z])", targets, maxsplit=1)[-1].partition("$(if $(filter command")[0]
         # Not what stands inside a function of make: those names are make's own.
-        for name in re.findall(r"(?:^|(?<=[\s,]))[A-Z][A-Z_]+(?= |,\\$)", typed, re.MULTILINE):
-            found.setdefault(name, False)
-    for name in re.findall(r"\$\{([A-Z_]+):-", (root / "template/tools/migrate/build.sh").read_text()):
-        found[name] = False
+        found.update(re.findall(r"(?:^|(?<=[\s,]))[A-Z][A-Z_]+(?= |,\\$)", typed, re.MULTILINE))
     return found

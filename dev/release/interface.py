@@ -3,7 +3,7 @@
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import yaml
 from copier import run_copy
 
 from dev.release.history import ROOT
+from dev.toolchain import engine
 
 ANSWERS = {file.stem: yaml.safe_load(file.read_text()) or {} for file in sorted((ROOT / "dev/answers").glob("*.yml"))}
 ACCEPTED = yaml.safe_load((ROOT / "dev/accepted-answers.yml").read_text())
@@ -56,8 +57,8 @@ def read(
             known = {key: value for key, value in given.items() if key in interface.questions}
             run_copy(str(template), service, data=known, defaults=True, quiet=True, unsafe=False)
             _add(interface, name, service)
-    # Until 0.2.0 each service held the engine's sources, which are read below.
-    _add_engine(interface, template / "engine")
+    if (template / "engine").exists():
+        _add_described(interface, engine.described(template).values())
     return interface
 
 
@@ -91,15 +92,29 @@ def _add(interface: Interface, answers: str, service: Path) -> None:
     interface.variables.update(re.findall(r"^([A-Z_]+)=", (service / ".env.example").read_text(), re.MULTILINE))
     setup = (service / "docs/migration-setup.md").read_text()
     interface.variables.update(re.findall(r"^\| `([A-Z][A-Z_]+)` \|", setup, re.MULTILINE))
-    _add_engine(interface, service / "tools/migrate/internal")
+    _add_undescribed(interface, service / "tools/migrate/internal")
 
 
-def _add_engine(interface: Interface, folder: Path) -> None:
+def _add_described(interface: Interface, programs: Iterable[dict[str, Any]]) -> None:
+    """What the programs say about themselves."""
+    for program in programs:
+        interface.commands.update(command["name"] for command in program["commands"])
+        described = [program, *program["commands"]]
+        interface.flags.update(flag["name"] for one in described for flag in one.get("flags", []))
+        interface.variables.update(variable["name"] for variable in program["variables"])
+        interface.exit_codes.update({code["name"]: str(code["code"]) for code in program["exit_codes"]})
+
+
+def _add_undescribed(interface: Interface, folder: Path) -> None:
+    """What the releases until 0.2.0 offer, whose engine says nothing about itself and stands as source in each service.
+
+    In later versions there is no such folder.
+    """
     engine = "\n".join(file.read_text() for file in sorted(folder.rglob("*.go")) if not file.name.endswith("_test.go"))
     commands = re.findall(r'(?:Use:\s+|[oO]peration(?:On)?\(outside, (?:\w+\.New, )?)"([a-z-]+)', engine)
     interface.commands.update(name for name in commands if name != "migrate")  # the program itself
     interface.flags.update(re.findall(r'[fF]lags(?:\(\))?\.\w+\(&[\w.]+, "([a-z-]+)"', engine))
-    interface.exit_codes.update(re.findall(r"^\s*(Code\w+)\s+Code = (\d+)", engine, re.MULTILINE))
+    interface.exit_codes.update(re.findall(r"^\s*Code(\w+)\s+Code = (\d+)", engine, re.MULTILINE))
 
 
 def breaking(old: Interface, new: Interface) -> list[str]:
@@ -115,7 +130,7 @@ def breaking(old: Interface, new: Interface) -> list[str]:
         found += [f"{kind} {name} is gone" for name in sorted(getattr(old, what) - getattr(new, what))]
     for code, number in old.exit_codes.items():
         if new.exit_codes.get(code) != number:
-            found.append(f"exit code {number} no longer means {code.removeprefix('Code')}")
+            found.append(f"exit code {number} no longer means {code}")
     for answers, paths in old.paths.items():
         for path, executable in sorted(paths.items()):
             if _INSIDE.match(path):

@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/report"
 	"avion.internal/migrate/internal/terminal"
@@ -21,7 +22,7 @@ func Execute(name string, run func(context.Context, terminal.Terminal, []string)
 	err := run(ctx, terminal.Standard(), os.Args[1:])
 	if err != nil {
 		// A format that is refused is refused in words.
-		reporter, unknown := report.New(os.Stderr, os.Getenv("LOG_FORMAT"))
+		reporter, unknown := report.New(os.Stderr, config.Process().Typed(config.LogFormat))
 		if unknown != nil {
 			reporter = report.Reporter{Writer: os.Stderr}
 		}

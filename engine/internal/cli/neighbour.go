@@ -57,12 +57,20 @@ func (p Program) foreign(arguments []string) string {
 	return ""
 }
 
-// handOver lets the other program, from the same folder, take this one's place.
+// handedOver tells the program that takes another one's place which one that was.
+const handedOver = "MIGRATE_HANDED_OVER_BY"
+
+// handOver lets the other program, from the same folder, take this one's place. What was handed over goes no further: of two
+// versions each may take a command for the other's.
 func (p Program) handOver(command string, arguments []string) error {
 	other := p.neighbour()
 	path, err := beside(other)
+	if from := os.Getenv(handedOver); from != "" {
+		return failure.Refused("%s handed %s to %s, which has no such command either, because the two are of different versions: "+
+			"build both in a checkout of the service with sh tools/migrate/build.sh %s %s", from, command, p.Name, Operator, Developer)
+	}
 	if err == nil {
-		err = syscall.Exec(path, append([]string{path}, arguments...), os.Environ())
+		err = syscall.Exec(path, append([]string{path}, arguments...), append(os.Environ(), handedOver+"="+p.Name))
 	}
 	if slices.Contains(withoutTarget, command) {
 		return failure.Refused("%s is a command of %s, and %s cannot be run (%s): build it in a checkout of the service with sh tools/migrate/build.sh %s",

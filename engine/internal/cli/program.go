@@ -59,6 +59,7 @@ func (p Program) root(outside terminal.Terminal) *cobra.Command {
 	root.SetOut(outside.Out)
 	root.SetErr(outside.Err)
 	root.AddCommand(p.Commands(outside)...)
+	Describable(root)
 	return root
 }
 

@@ -64,8 +64,14 @@ func NewSettings(environ []string, dotenv map[string]string) Settings {
 	return Settings{environment: environment, dotenv: dotenv}
 }
 
+// Process are the variables of this process alone, where no .env is at hand.
+func Process() Settings { return NewSettings(os.Environ(), nil) }
+
 // Get returns the strongest non-blank value of a variable.
-func (s Settings) Get(name string) Setting {
+func (s Settings) Get(variable Variable) Setting { return s.Named(variable.Name) }
+
+// Named is Get for a variable that a file of the service names, and not the program.
+func (s Settings) Named(name string) Setting {
 	if value := s.environment[name]; value != "" {
 		return Setting{name, value, Environment}
 	}
@@ -76,7 +82,8 @@ func (s Settings) Get(name string) Setting {
 }
 
 // Lookup returns the strongest value of a variable for which blank is a value too.
-func (s Settings) Lookup(name string) Setting {
+func (s Settings) Lookup(variable Variable) Setting {
+	name := variable.Name
 	if value, set := s.environment[name]; set {
 		return Setting{name, value, Environment}
 	}
@@ -87,7 +94,10 @@ func (s Settings) Lookup(name string) Setting {
 }
 
 // Typed returns a value that somebody gave for this one run: .env, which stays, is not asked.
-func (s Settings) Typed(name string) string { return s.environment[name] }
+func (s Settings) Typed(variable TypedVariable) string { return s.TypedNamed(variable.Name) }
+
+// TypedNamed is Typed for a variable that a file of the service names, and not the program.
+func (s Settings) TypedNamed(name string) string { return s.environment[name] }
 
 // ReadDotEnv reads .env in a folder. A missing file is an empty one.
 func ReadDotEnv(folder string) (map[string]string, error) {

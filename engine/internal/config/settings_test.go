@@ -11,48 +11,52 @@ import (
 func TestTheEnvironmentIsStrongerThanDotEnv(t *testing.T) {
 	settings := NewSettings([]string{"DB_NAME=outer", "DB_HOST=", "ENVIRONMENT="},
 		map[string]string{"DB_NAME": "inner", "DB_HOST": "inner", "DB_USER": "inner", "ENVIRONMENT": "development"})
-	for name, want := range map[string]Setting{
-		"DB_NAME":     {"DB_NAME", "outer", Environment},
-		"DB_HOST":     {"DB_HOST", "inner", DotEnv},
-		"DB_USER":     {"DB_USER", "inner", DotEnv},
-		"DB_PASSWORD": {"DB_PASSWORD", "", Nowhere},
+	for variable, want := range map[Variable]Setting{
+		DBName:              {"DB_NAME", "outer", Environment},
+		DBHost:              {"DB_HOST", "inner", DotEnv},
+		DBUser:              {"DB_USER", "inner", DotEnv},
+		DBPassword.Variable: {"DB_PASSWORD", "", Nowhere},
 	} {
-		if got := settings.Get(name); got != want {
-			t.Errorf("%s is %+v, not %+v", name, got, want)
+		if got := settings.Get(variable); got != want {
+			t.Errorf("%s is %+v, not %+v", variable.Name, got, want)
 		}
 	}
-	if got := settings.Lookup("ENVIRONMENT"); got != (Setting{"ENVIRONMENT", "", Environment}) {
+	if got := settings.Lookup(EnvironmentName); got != (Setting{"ENVIRONMENT", "", Environment}) {
 		t.Errorf("a blank ENVIRONMENT gave way to .env: %+v", got)
 	}
 }
 
 func TestConfirmationInDotEnvDoesNotCount(t *testing.T) {
 	settings := NewSettings(nil, map[string]string{"CONFIRM": "auth_db"})
-	if settings.Typed("CONFIRM") != "" {
+	if settings.Typed(Confirm) != "" {
 		t.Error("it did")
 	}
 }
 
 func TestSecondsAndBooleansAreReadOrRefused(t *testing.T) {
 	settings := NewSettings([]string{"A=30", "B=0", "C=-1", "D=1.5", "E=5m", "F=true", "G=yes", "H=0"}, nil)
-	if got, err := settings.Seconds("A", 5, 1, 60); err != nil || got != 30*time.Second {
+	seconds := func(name string) SecondsVariable {
+		return SecondsVariable{&declaration{Name: name, Default: "5", Limits: &Limits{"seconds", 1, 60}}}
+	}
+	boolean := func(name string) Variable { return Variable{&declaration{Name: name}} }
+	if got, err := settings.Seconds(seconds("A")); err != nil || got != 30*time.Second {
 		t.Errorf("A is %s (%v)", got, err)
 	}
-	if got, err := settings.Seconds("UNSET", 5, 1, 60); err != nil || got != 5*time.Second {
+	if got, err := settings.Seconds(seconds("UNSET")); err != nil || got != 5*time.Second {
 		t.Errorf("UNSET is %s (%v)", got, err)
 	}
 	for _, name := range []string{"B", "C", "D", "E"} {
-		if _, err := settings.Seconds(name, 5, 1, 60); err == nil {
+		if _, err := settings.Seconds(seconds(name)); err == nil {
 			t.Errorf("%s was accepted", name)
 		}
 	}
-	if got, err := settings.Boolean("F"); err != nil || !got {
+	if got, err := settings.Boolean(boolean("F")); err != nil || !got {
 		t.Errorf("F is %t (%v)", got, err)
 	}
-	if got, err := settings.Boolean("H"); err != nil || got {
+	if got, err := settings.Boolean(boolean("H")); err != nil || got {
 		t.Errorf("H is %t (%v)", got, err)
 	}
-	if _, err := settings.Boolean("G"); err == nil {
+	if _, err := settings.Boolean(boolean("G")); err == nil {
 		t.Error("G was accepted")
 	}
 }

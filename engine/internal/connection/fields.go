@@ -15,11 +15,11 @@ import (
 // readFields decides every part of the connection. One DB_* variable gives way to DB_URL unless it comes from a
 // stronger source; what both leave open comes from PGSERVICE, then from PG*, then from .goose.yml.
 func readFields(settings config.Settings, defaults config.Database) (fields, error) {
-	urlSetting, err := Secret(settings, "DB_URL")
+	urlSetting, err := Secret(settings, config.DBURL)
 	if err != nil {
 		return fields{}, err
 	}
-	passwordSetting, err := Secret(settings, "DB_PASSWORD")
+	passwordSetting, err := Secret(settings, config.DBPassword)
 	if err != nil {
 		return fields{}, err
 	}
@@ -45,11 +45,11 @@ func readFields(settings config.Settings, defaults config.Database) (fields, err
 		return cmp.Or(inURL, single.Value)
 	}
 	chosen := fields{
-		host:     cmp.Or(choose(settings.Get("DB_HOST"), fromURL.host), service["host"], settings.Get("PGHOST").Value, "localhost"),
-		port:     cmp.Or(choose(settings.Get("DB_PORT"), fromURL.port), service["port"], settings.Get("PGPORT").Value, "5432"),
-		database: cmp.Or(choose(settings.Get("DB_NAME"), fromURL.database), service["dbname"], settings.Get("PGDATABASE").Value, defaults.Name),
-		user:     cmp.Or(choose(settings.Get("DB_USER"), fromURL.user), service["user"], settings.Get("PGUSER").Value, defaults.User),
-		password: cmp.Or(choose(passwordSetting, fromURL.password), service["password"], settings.Get("PGPASSWORD").Value),
+		host:     cmp.Or(choose(settings.Get(config.DBHost), fromURL.host), service["host"], settings.Get(config.PGHost).Value, config.DBHost.Default),
+		port:     cmp.Or(choose(settings.Get(config.DBPort), fromURL.port), service["port"], settings.Get(config.PGPort).Value, config.DBPort.Default),
+		database: cmp.Or(choose(settings.Get(config.DBName), fromURL.database), service["dbname"], settings.Get(config.PGDatabase).Value, defaults.Name),
+		user:     cmp.Or(choose(settings.Get(config.DBUser), fromURL.user), service["user"], settings.Get(config.PGUser).Value, defaults.User),
+		password: cmp.Or(choose(passwordSetting, fromURL.password), service["password"], settings.Get(config.PGPassword).Value),
 		sslMode:  fromURL.sslMode, sslRootCert: cmp.Or(fromURL.sslRootCert, service["sslrootcert"]),
 		serviceSSLMode: service["sslmode"], more: fromURL.more,
 	}
@@ -65,11 +65,12 @@ func readFields(settings config.Settings, defaults config.Database) (fields, err
 // Given is the setting by which somebody asks for a database, without its value; it is not there where only the defaults
 // of .goose.yml are left.
 func Given(settings config.Settings) config.Setting {
-	for _, name := range []string{
-		"DB_URL", "DB_URL_FILE", "DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "DB_PASSWORD_FILE",
-		"PGSERVICE", "PGHOST", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGPASSFILE",
+	for _, variable := range []config.Variable{
+		config.DBURL.Variable, config.DBURL.File, config.DBHost, config.DBPort, config.DBName, config.DBUser,
+		config.DBPassword.Variable, config.DBPassword.File,
+		config.PGService, config.PGHost, config.PGDatabase, config.PGUser, config.PGPassword, config.PGPassFile,
 	} {
-		if setting := settings.Get(name); setting.Present() {
+		if setting := settings.Get(variable); setting.Present() {
 			setting.Value = "given"
 			return setting
 		}
@@ -78,14 +79,14 @@ func Given(settings config.Settings) config.Setting {
 }
 
 // passedOn are the PG* variables that pgx reads from the environment but would not find in .env.
-var passedOn = map[string]string{
-	"PGPASSFILE":       "passfile",
-	"PGSERVICE":        "service",
-	"PGSERVICEFILE":    "servicefile",
-	"PGSSLCERT":        "sslcert",
-	"PGSSLKEY":         "sslkey",
-	"PGREQUIREAUTH":    "require_auth",
-	"PGCHANNELBINDING": "channel_binding",
+var passedOn = map[config.Variable]string{
+	config.PGPassFile:       "passfile",
+	config.PGService:        "service",
+	config.PGServiceFile:    "servicefile",
+	config.PGSSLCert:        "sslcert",
+	config.PGSSLKey:         "sslkey",
+	config.PGRequireAuth:    "require_auth",
+	config.PGChannelBinding: "channel_binding",
 }
 
 func (f fields) check() error {

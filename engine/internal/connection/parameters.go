@@ -25,7 +25,7 @@ var refused = map[string]string{
 	"hostaddr":        "the engine looks up the host itself: name the address as the host, or leave hostaddr out",
 	"ssl":             "the engine has no such parameter: write sslmode=verify-full, or set DB_SSL_MODE",
 	"sslaccept":       "the engine has no such parameter: write sslmode=verify-full, or set DB_SSL_MODE",
-	"sslidentity":     "the engine reads no PKCS#12 file: write sslcert and sslkey",
+	"sslidentity":     "the engine reads no PKCS#12 file: write sslkey and sslcert",
 	"sslcrl":          "revocation lists are not checked: leave it out",
 	"sslcrldir":       "revocation lists are not checked: leave it out",
 	"requirepeer":     "the engine does not check the owner of a socket: leave it out",

@@ -13,13 +13,13 @@ import (
 )
 
 // Secret reads a variable that may also be given as a file: NAME, or NAME_FILE with the path of a file that holds it.
-func Secret(settings config.Settings, name string) (config.Setting, error) {
-	value, file := settings.Get(name), settings.Get(name+"_FILE")
+func Secret(settings config.Settings, secret config.SecretVariable) (config.Setting, error) {
+	value, file := settings.Get(secret.Variable), settings.Get(secret.File)
 	switch {
 	case !file.Present() || value.Source > file.Source:
 		return value, nil
 	case value.Present() && value.Source == file.Source:
-		return config.Setting{}, failure.Refused("%s and %s are both set: keep one of them", name, file.Name)
+		return config.Setting{}, failure.Refused("%s and %s are both set: keep one of them", secret.Name, file.Name)
 	}
 	content, err := os.ReadFile(file.Value)
 	if err != nil {

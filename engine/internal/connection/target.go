@@ -77,18 +77,18 @@ func Resolve(settings config.Settings, project config.Project) (Target, error) {
 	if err != nil {
 		return Target{}, err
 	}
-	statementTimeout, err := settings.Seconds("MIGRATION_TIMEOUT", 300, 1, 86400)
+	statementTimeout, err := settings.Seconds(config.Timeout)
 	if err != nil {
 		return Target{}, err
 	}
-	wait, err := settings.Seconds("MIGRATION_CONNECT_TIMEOUT", 5, 0, 3600)
+	wait, err := settings.Seconds(config.ConnectTimeout)
 	if err != nil {
 		return Target{}, err
 	}
 	if err := chosen.forUs(project.Lock); err != nil {
 		return Target{}, err
 	}
-	chosen.more["sslpassword"] = cmp.Or(chosen.more["sslpassword"], settings.Get("PGSSLPASSWORD").Value)
+	chosen.more["sslpassword"] = cmp.Or(chosen.more["sslpassword"], settings.Get(config.PGSSLPassword).Value)
 	if chosen.more["sslpassword"] == "" {
 		delete(chosen.more, "sslpassword")
 	}
@@ -119,7 +119,7 @@ func Resolve(settings config.Settings, project config.Project) (Target, error) {
 		SSLMode:     protection.mode,
 
 		DemandedSSLMode: protection.demanded,
-		Inferred:        settings.Lookup("ENVIRONMENT").Source == config.Nowhere,
+		Inferred:        settings.Lookup(config.EnvironmentName).Source == config.Nowhere,
 		EnvironmentFrom: from,
 		SSLModeFrom:     protection.from,
 
@@ -160,7 +160,7 @@ func (t Target) Address() string {
 
 // resolveEnvironment also tells where the environment comes from.
 func resolveEnvironment(settings config.Settings, host environment.Host) (environment.Environment, string, error) {
-	setting := settings.Lookup("ENVIRONMENT")
+	setting := settings.Lookup(config.EnvironmentName)
 	if setting.Source == config.Nowhere {
 		inferred, err := environment.Infer(host)
 		return inferred, "because the database is on this machine", err

@@ -44,8 +44,8 @@ func decideTransport(settings config.Settings, chosen fields, host environment.H
 	}
 	decided := transport{mode: asked, demanded: demanded, from: origin}
 	if asked >= sslmode.Require {
-		decided.rootCert = cmp.Or(settings.Get("DB_SSL_ROOT_CERT").Value, chosen.sslRootCert,
-			rules.SSLRootCert, settings.Get("PGSSLROOTCERT").Value)
+		decided.rootCert = cmp.Or(settings.Get(config.DBSSLRootCert).Value, chosen.sslRootCert,
+			rules.SSLRootCert, settings.Get(config.PGSSLRootCert).Value)
 	}
 	return decided, decided.check()
 }
@@ -54,10 +54,10 @@ func strongestMode(settings config.Settings, chosen fields) (sslmode.Mode, confi
 	var strongest sslmode.Mode
 	var from config.Setting
 	for _, setting := range []config.Setting{
-		settings.Get("DB_SSL_MODE"),
+		settings.Get(config.DBSSLMode),
 		{Name: "DB_URL's sslmode", Value: chosen.sslMode},
 		{Name: "the service file's sslmode", Value: chosen.serviceSSLMode},
-		settings.Get("PGSSLMODE"),
+		settings.Get(config.PGSSLMode),
 	} {
 		if !setting.Present() {
 			continue

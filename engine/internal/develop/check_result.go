@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 
+	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/locks"
 	"avion.internal/migrate/internal/migration"
@@ -73,7 +74,7 @@ func (r *checkResult) end(err error) {
 
 // publish prints the result, and shows it where GitHub shows the summary of a job.
 func (e *Engine) publish(result *checkResult, options CheckOptions) error {
-	if path := e.Settings.Typed("GITHUB_STEP_SUMMARY"); path != "" {
+	if path := e.Settings.Typed(config.GitHubStepSummary); path != "" {
 		if err := appendTo(path, result.markdown()); err != nil {
 			return failure.Refused("the summary could not be written (%s): correct GITHUB_STEP_SUMMARY", err)
 		}

@@ -59,7 +59,7 @@ func (e *Engine) draft(name string, options CreateOptions) (draft.Draft, string,
 		return file, "write the change into it, then run make migrate-up", nil
 	}
 	stamp, err := recipe.Render(recipe.Request{
-		Recipe: options.Recipe, Step: options.Step, Names: strings.Fields(options.Typed), Value: e.Settings.Typed,
+		Recipe: options.Recipe, Step: options.Step, Names: strings.Fields(options.Typed), Value: e.Settings.TypedNamed,
 	})
 	if err != nil {
 		return file, "", err

@@ -1,6 +1,7 @@
 package develop
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,7 +53,7 @@ func Doctor(ctx context.Context, outside terminal.Terminal, options DoctorOption
 		examined.Write(outside.Out, outside.Colour)
 	}
 	failed := examined.Failed()
-	if os.Getenv("GITHUB_ACTIONS") == "true" && !options.JSON {
+	if config.Process().Typed(config.GitHubActions) == "true" && !options.JSON {
 		prefix := git.Repository{}.Prefix(ctx)
 		for _, item := range failed {
 			shown := annotation.Annotation{Level: "error", Title: "migrate doctor: " + item.Item, Message: item.Evidence}
@@ -154,7 +155,7 @@ func (e *Engine) examineFiles(ctx context.Context, base string) doctor.Files {
 		return found
 	}
 	found.Migrations = len(directory.Migrations)
-	_, err = lint.FindSquawk(e.Settings.Get("SQUAWK").Value)
+	_, err = lint.FindSquawk(e.Settings.Get(config.Squawk).Value)
 	found.Squawk = err == nil
 	found.Valid, found.Problems, found.Error = e.problems(ctx, ValidateOptions{Base: base})
 	if !found.Squawk {
@@ -186,10 +187,7 @@ func programs(ctx context.Context, settings config.Settings, engine string) doct
 			found.NeededGo = string(match[1])
 		}
 	}
-	name := "go"
-	if named := settings.Typed("GO"); named != "" {
-		name = named
-	}
+	name := cmp.Or(settings.Typed(config.Go), config.Go.Default)
 	path, err := exec.LookPath(name)
 	if err != nil {
 		found.GoError = fmt.Errorf("%s is not there, so that the next update of the engine could not be built", name)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/git"
 	"avion.internal/migrate/internal/lint"
@@ -27,7 +28,7 @@ func (e *Engine) Lint(ctx context.Context, base string) error {
 	if err != nil {
 		return err
 	}
-	squawk, err := lint.FindSquawk(e.Settings.Get("SQUAWK").Value)
+	squawk, err := lint.FindSquawk(e.Settings.Get(config.Squawk).Value)
 	if err != nil {
 		return err
 	}
@@ -39,7 +40,7 @@ func (e *Engine) Lint(ctx context.Context, base string) error {
 		e.Report.Say("nothing was measured, and the rules go by the text alone: %s", found.why)
 	}
 	write := lint.Text
-	if e.Settings.Typed("GITHUB_ACTIONS") == "true" {
+	if e.Settings.Typed(config.GitHubActions) == "true" {
 		write = lint.Annotation(repository.Prefix(ctx))
 	}
 	objections := 0

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/lint"
 	"avion.internal/migrate/internal/migration"
 	"avion.internal/migrate/internal/operate"
@@ -60,7 +61,7 @@ func (e *Engine) Plan(ctx context.Context, asJSON bool) error {
 
 // review judges a migration, with squawk where it is there.
 func (e *Engine) review(ctx context.Context, source migration.Source, traced []trace.Statement) (lint.Review, error) {
-	squawk, err := lint.FindSquawk(e.Settings.Get("SQUAWK").Value)
+	squawk, err := lint.FindSquawk(e.Settings.Get(config.Squawk).Value)
 	if err != nil {
 		return lint.Judge(source, nil, traced)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/connection"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/operate"
@@ -41,7 +42,7 @@ func (e *Engine) Reset(ctx context.Context) error {
 }
 
 func (e *Engine) confirmReset(ctx context.Context, target connection.Target) error {
-	confirmed := e.Settings.Typed("CONFIRM")
+	confirmed := e.Settings.Typed(config.Confirm)
 	if confirmed == "" && e.Terminal.Interactive {
 		confirmed = e.Terminal.Ask(ctx, fmt.Sprintf("This drops database %s on %s (%s) and everything in it.\nType its name to go on: ",
 			target.Database, target.Address(), target.Environment))

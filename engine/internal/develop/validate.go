@@ -40,7 +40,7 @@ func (e *Engine) Validate(ctx context.Context, options ValidateOptions) error {
 		e.Report.Say("%d files are valid%s", files, compared)
 		return nil
 	}
-	if e.Settings.Typed("GITHUB_ACTIONS") == "true" {
+	if e.Settings.Typed(config.GitHubActions) == "true" {
 		e.annotate(git.Repository{}.Prefix(ctx), problems)
 	}
 	return e.tell(problems)
@@ -110,7 +110,7 @@ func notYet(told, found []error) []error {
 
 // unparsable finds what PostgreSQL could not read, or would not run. What its parser here does not know yet, squawk may.
 func (e *Engine) unparsable(ctx context.Context, directories []migration.Directory) ([]error, error) {
-	named := e.Settings.Get("SQUAWK").Value
+	named := e.Settings.Get(config.Squawk).Value
 	squawk := new(lint.Squawk)
 	var err error
 	if *squawk, err = lint.FindSquawk(named); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/copier"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/wiring"
@@ -35,7 +36,7 @@ func (e *Engine) Wire(ctx context.Context) error {
 		e.Report.Say("nothing to add: %d files are wired already", len(plan.Wired))
 		return nil
 	}
-	confirmed := e.Settings.Typed("CONFIRM")
+	confirmed := e.Settings.Typed(config.Confirm)
 	if confirmed == "" && e.Terminal.Interactive {
 		confirmed = e.Terminal.Ask(ctx, "Write this? Type yes: ")
 	}
@@ -51,14 +52,14 @@ func (e *Engine) Wire(ctx context.Context) error {
 }
 
 func (e *Engine) wirable() wiring.Service {
-	port := "5432"
+	port := config.DBPort.Default
 	if answers, err := copier.ReadAnswers("."); err == nil && answers.ComposePort != 0 {
 		port = strconv.Itoa(answers.ComposePort)
 	}
 	return wiring.Service{
 		Folder: ".",
-		Port:   cmp.Or(e.Settings.Get("DB_PORT").Value, port),
-		Lookup: func(name string) string { return e.Settings.Get(name).Value },
+		Port:   cmp.Or(e.Settings.Get(config.DBPort).Value, port),
+		Lookup: func(name string) string { return e.Settings.Named(name).Value },
 	}
 }
 

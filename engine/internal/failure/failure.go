@@ -11,14 +11,36 @@ type Code int
 
 // The exit codes are an interface: pipelines and Kubernetes Jobs decide by them whether to try again.
 const (
-	CodeDone            Code = 0  // done
-	CodeRefused         Code = 1  // usage, configuration, or a guard said no
-	CodePending         Code = 2  // something is left to do: migrations that are not applied, or work of a backfill
-	CodeMigrationFailed Code = 3  // the SQL of a migration failed: never worth a retry
-	CodeUnreachable     Code = 4  // no connection, no TLS, or no login
-	CodeHistoryMismatch Code = 5  // the version table and the files tell different stories
-	CodeLocked          Code = 75 // another runner holds the lock; the same as EX_TEMPFAIL
+	CodeDone            Code = 0
+	CodeRefused         Code = 1
+	CodePending         Code = 2
+	CodeMigrationFailed Code = 3
+	CodeUnreachable     Code = 4
+	CodeHistoryMismatch Code = 5
+	CodeLocked          Code = 75 // the same as EX_TEMPFAIL
 )
+
+// Description is what a program says about an exit code.
+type Description struct {
+	Code    Code   `json:"code"`
+	Name    string `json:"name"`
+	Meaning string `json:"meaning"`
+	// TryAgain tells whether the same command may succeed later although nobody has changed anything.
+	TryAgain bool `json:"try_again"`
+}
+
+// Codes describes every exit code.
+func Codes() []Description {
+	return []Description{
+		{CodeDone, "Done", "done", false},
+		{CodeRefused, "Refused", "usage, configuration, or a guard said no", false},
+		{CodePending, "Pending", "something is left to do: migrations that are not applied, or work of a backfill", true},
+		{CodeMigrationFailed, "MigrationFailed", "the SQL of a migration failed: never worth a retry", false},
+		{CodeUnreachable, "Unreachable", "no connection, no TLS, or no login", true},
+		{CodeHistoryMismatch, "HistoryMismatch", "the version table and the files tell different stories", false},
+		{CodeLocked, "Locked", "another runner holds the lock; the same as EX_TEMPFAIL", true},
+	}
+}
 
 // Error is what went wrong, in one sentence that names the value found, the rule, and the next step.
 type Error struct {

@@ -16,7 +16,7 @@ import (
 // constructors are the functions that take a sentence as their format, by the name that a call ends in.
 var constructors = []string{
 	"Refused", "Pending", "MigrationFailed", "Unreachable", "HistoryMismatch", "Locked", // of this package
-	"clash", "refuse", // which pass a format on to one of them
+	"clash", "refuse", "place", // which pass a format on to one of them
 }
 
 // sentence is the format of an error, with the place that it stands at.
@@ -36,9 +36,15 @@ func sentences(t *testing.T) []sentence {
 			return err
 		}
 		ast.Inspect(parsed, func(node ast.Node) bool {
+			if list, is := node.(*ast.ValueSpec); is && list.Names[0].Name == "refused" {
+				found = append(found, endings(files, list)...)
+			}
 			if call, is := node.(*ast.CallExpr); is && slices.Contains(constructors, called(call)) && len(call.Args) > 0 {
-				if text, constant := constantOf(call.Args[0]); constant {
-					found = append(found, sentence{files.Position(call.Pos()).String(), text})
+				for _, argument := range call.Args {
+					if text, constant := constantOf(argument); constant {
+						found = append(found, sentence{files.Position(call.Pos()).String(), text})
+						break // what follows a format are its values
+					}
 				}
 			}
 			return true
@@ -47,6 +53,22 @@ func sentences(t *testing.T) []sentence {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	return found
+}
+
+// endings are what follows "DB_URL asks for …", parameter by parameter.
+func endings(files *token.FileSet, list *ast.ValueSpec) []sentence {
+	var found []sentence
+	for _, value := range list.Values {
+		ast.Inspect(value, func(node ast.Node) bool {
+			if pair, is := node.(*ast.KeyValueExpr); is {
+				if text, constant := constantOf(pair.Value); constant {
+					found = append(found, sentence{files.Position(pair.Pos()).String(), "DB_URL asks for %q: " + text})
+				}
+			}
+			return true
+		})
 	}
 	return found
 }
@@ -83,14 +105,14 @@ func constantOf(expression ast.Expr) (string, bool) {
 
 // passedOn are the formats whose end is a sentence, or the end of one, that is made elsewhere and looked at there.
 var passedOn = []string{
-	"%s", "%s: %s", "%s %s", "table %q: %s", "%s is %q: %s",
+	"%s", "%s: %s", "%s %s", "table %q: %s", "%s is %q: %s", "%s line %d %s", "DB_URL asks for %q: %s", "is not UTF-8%s: %s",
 	"%s was stopped: %s%s", "%s was interrupted: %s%s", "%s lost its connection to %s: %s%s",
 	"%s failed: %s (SQLSTATE %s)%s: %s: %s%s", "%s failed: %s (SQLSTATE %s)%s: %s%s", "%s failed: %s: %s%s",
 }
 
 // steps are the words by which a sentence tells people what to do.
-var steps = strings.Fields(`add ask begin bring build choose come connect copy correct create do end fetch find follow give install keep leave
-	let look make mark mount move name number percent-encode put remove rename replace reserve restore run see set shorten solve
+var steps = strings.Fields(`add ask begin bring build choose come connect copy correct create do drop end fetch find follow give install keep leave
+	let look make mark mount move name number percent-encode put remove rename replace reserve resolve restore run save see set shorten solve
 	start tag type undo use wait write`)
 
 var (

@@ -221,7 +221,7 @@ func (c Comparison) sayElsewhere() error {
 	foreign := slices.DeleteFunc(slices.Clone(c.Elsewhere), func(other Other) bool { return other.Tool == goose })
 	if len(foreign) > 0 {
 		return failure.HistoryMismatch("%s would begin from nothing, although another tool migrated the database, according to %s: "+
-			"say up to which file here that has been done (make migrate-baseline VERSION=…); if it belongs to something else, run tools/migrate/bin/migrate repair",
+			"name the last file here that has been done (make migrate-baseline VERSION=…); if it belongs to something else, run tools/migrate/bin/migrate repair",
 			c.table, Others(foreign))
 	}
 	return failure.HistoryMismatch("%s would begin from nothing, although the database has a history in %s: "+

@@ -68,8 +68,9 @@ func statementProblems(ctx context.Context, squawk *Squawk, path string, stateme
 	var problems []error
 	for position := range parsed {
 		line := statement.Line + strings.Count(statement.Text[:parsed[position].Offset], "\n")
-		if reason := refusal(&parsed[position], noTransaction); reason != "" {
-			problems = append(problems, failure.At(path, line, failure.Refused("%s line %d %s", path, line, reason)))
+		if !noTransaction && trace.OutsideOnly(trace.Unit{Parsed: &parsed[position]}) {
+			problems = append(problems, failure.At(path, line, failure.Refused("%s line %d holds a statement that PostgreSQL refuses inside a "+
+				"transaction: give it a file of its own that begins with '-- +goose NO TRANSACTION'", path, line)))
 		}
 	}
 	return problems, nil
@@ -90,20 +91,13 @@ func syntaxProblem(ctx context.Context, squawk *Squawk, path string, statement m
 	if !cut {
 		line += strings.Count(string([]rune(statement.Text)[:max(found.Position-1, 0)]), "\n")
 	}
-	advice := "correct it, or write '-- squawk-ignore-file syntax-error' into the file if PostgreSQL takes it"
+	problem := failure.Refused("%s line %d is no SQL that PostgreSQL could read (%s): correct it, "+
+		"or write '-- squawk-ignore-file syntax-error' into the file if PostgreSQL takes it", path, line, found.Message)
 	if cut {
-		advice = "goose ends a statement with the first line that ends in a semicolon: put '-- +goose StatementBegin' before it and '-- +goose StatementEnd' after it"
+		problem = failure.Refused("%s line %d is no SQL that PostgreSQL could read (%s): goose ends a statement with the first line that ends in a "+
+			"semicolon: put '-- +goose StatementBegin' before it and '-- +goose StatementEnd' after it", path, line, found.Message)
 	}
-	return []error{failure.At(path, line, failure.Refused("%s line %d is no SQL that PostgreSQL could read (%s): %s", path, line, found.Message, advice))}, nil
-}
-
-// refusal is why PostgreSQL does not run a statement where it stands, empty if it does; what goose cannot send migration.Validate
-// tells.
-func refusal(statement *sqlparser.Statement, noTransaction bool) string {
-	if !noTransaction && trace.OutsideOnly(trace.Unit{Parsed: statement}) {
-		return "holds a statement that PostgreSQL refuses inside a transaction: give it a file of its own that begins with '-- +goose NO TRANSACTION'"
-	}
-	return ""
+	return []error{failure.At(path, line, problem)}, nil
 }
 
 // knows tells that squawk can read a statement.

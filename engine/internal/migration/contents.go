@@ -36,7 +36,7 @@ func (d Directory) read(file string) (content []byte, sum string, err error) {
 	}
 	path := filepath.Join(d.Path, file)
 	if about, err := os.Stat(path); err == nil && about.Size() > largestFile {
-		return nil, "", failure.Refused("%s has %d MiB, and a migration may have %d: load data apart from the schema, or divide the file",
+		return nil, "", failure.Refused("%s has %d MiB, and a migration may have %d: move data into files of their own, or write several files",
 			path, about.Size()>>20, largestFile>>20)
 	}
 	if content, err = os.ReadFile(path); err != nil {

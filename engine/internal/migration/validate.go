@@ -65,7 +65,7 @@ func (d Directory) CheckDown(m Migration) error {
 func (d Directory) checkSection(m Migration, script Script, statements []Statement) error {
 	file, noTransaction := filepath.Join(d.Path, m.File), script.NoTransaction
 	if script.Substitutes > 0 {
-		return failure.At(file, script.Substitutes, failure.Refused("%s line %d puts environment variables into the SQL (ENVSUB ON) after its checksum, its plan and its checks "+
+		return failure.At(file, script.Substitutes, failure.Refused("%s line %d puts variables of the environment into the SQL (ENVSUB ON) after its checksum, its plan and its checks "+
 			"have seen the text, and takes one that is not set for nothing: write the values themselves, or read them from a table", file, script.Substitutes))
 	}
 	for _, statement := range statements {

@@ -108,7 +108,7 @@ func (s *Session) failed(ctx context.Context, in Stream, step migration.Migratio
 		return failure.MigrationFailed("%s failed: %s (SQLSTATE %s)%s: %s%s",
 			file, s.Target.Redact(server.Message), server.Code, hint(server), stays, before(done))
 	case connection.Lost(err):
-		return failure.Unreachable("%s lost its connection to %s, and the lock with it: %s"+
+		return failure.Unreachable("%s lost its connection to %s, and the lock with it%s: "+
 			"see make migrate-status, then run again%s", file, s.Target.Address(), kept(stopped), before(done))
 	case errors.As(err, &said):
 		return said
@@ -122,5 +122,5 @@ func kept(stopped *stepwise.Stopped) string {
 	if stopped == nil {
 		return ""
 	}
-	return stopped.Stays() + ": "
+	return ": " + stopped.Stays()
 }

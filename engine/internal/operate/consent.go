@@ -3,6 +3,7 @@ package operate
 import (
 	"time"
 
+	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/connection"
 	"avion.internal/migrate/internal/failure"
 )
@@ -18,7 +19,7 @@ func (e *Engine) consent(operation string, target connection.Target) error {
 // confirm takes the name of the database for an answer, and leaves a line about it in the log. CONFIRM counts only for
 // the run that it is typed for: one in .env would be a guard that is always open.
 func (e *Engine) confirm(operation, consequence string, target connection.Target) error {
-	confirmed := e.Settings.Typed("CONFIRM")
+	confirmed := e.Settings.Typed(config.Confirm)
 	if confirmed != target.Database {
 		return failure.Refused("CONFIRM is %q: %s in %s %s: run again with CONFIRM=%s",
 			confirmed, operation, target.Environment, consequence, target.Database)

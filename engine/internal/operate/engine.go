@@ -38,7 +38,7 @@ func New(outside terminal.Terminal) (*Engine, error) {
 		return nil, err
 	}
 	settings := config.NewSettings(os.Environ(), dotenv)
-	reporter, err := report.New(outside.Err, settings.Typed("LOG_FORMAT"))
+	reporter, err := report.New(outside.Err, settings.Typed(config.LogFormat))
 	if err != nil {
 		return nil, err
 	}
@@ -58,17 +58,17 @@ func (e *Engine) lockTimeout() (time.Duration, error) {
 	if e.LockPatience > 0 {
 		return e.LockPatience, nil
 	}
-	return e.Settings.Seconds("MIGRATION_LOCK_TIMEOUT", 60, 0, 3600)
+	return e.Settings.Seconds(config.LockTimeout)
 }
 
 // retryTimeout is how long a migration goes on asking for locks that another session holds: by default as long as one
 // statement may take.
 func (e *Engine) retryTimeout() (time.Duration, error) {
-	statement, err := e.Settings.Seconds("MIGRATION_TIMEOUT", 300, 1, 86400)
-	if err != nil {
-		return 0, err
+	patience, err := e.Settings.Seconds(config.RetryTimeout)
+	if err != nil || e.Settings.Named(config.RetryTimeout.Name).Present() {
+		return patience, err
 	}
-	return e.Settings.Seconds("MIGRATION_RETRY_TIMEOUT", int(statement.Seconds()), 0, 86400)
+	return e.Settings.Seconds(config.Timeout)
 }
 
 // PrintJSON writes a result for a machine.

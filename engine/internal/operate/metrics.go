@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/history"
 	"avion.internal/migrate/internal/metrics"
@@ -20,10 +21,10 @@ func (e *Engine) Measured(ctx context.Context, operation func(context.Context) e
 	e.measured.Ended = time.Now()
 	e.measured.Duration = e.measured.Ended.Sub(started)
 	e.measured.Code = failure.CodeOf(err)
-	if file := e.Settings.Get("MIGRATION_METRICS_FILE").Value; file != "" {
+	if file := e.Settings.Get(config.MetricsFile).Value; file != "" {
 		e.tellMetrics(e.measured.WriteFile(file))
 	}
-	if gateway := e.Settings.Get("MIGRATION_PUSHGATEWAY_URL").Value; gateway != "" {
+	if gateway := e.Settings.Get(config.PushgatewayURL).Value; gateway != "" {
 		// A run that was interrupted has its metrics, too.
 		e.tellMetrics(e.measured.Push(context.WithoutCancel(ctx), gateway))
 	}

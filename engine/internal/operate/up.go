@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/history"
 	"avion.internal/migrate/internal/migration"
@@ -22,7 +23,7 @@ func (e *Engine) Up(ctx context.Context) error {
 // UpIfAutomatic applies every pending migration where MIGRATION_AUTO_RUN says so, and elsewhere only tells what is
 // pending, so that a start-up may always call it.
 func (e *Engine) UpIfAutomatic(ctx context.Context) error {
-	automatic, err := e.Settings.Boolean("MIGRATION_AUTO_RUN")
+	automatic, err := e.Settings.Boolean(config.AutoRun)
 	if err != nil {
 		return err
 	}

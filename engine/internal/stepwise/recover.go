@@ -101,7 +101,7 @@ func (r *Runner) idle(ctx context.Context, record history.Statement) ([]leftover
 			return left, nil
 		}
 		if time.Now().After(deadline) {
-			return nil, failure.MigrationFailed("%s is INVALID or half detached, and for %s another session has worked on its table: wait for that one to end, and run again", busy, patience)
+			return nil, failure.MigrationFailed("%s is not valid, or half detached, and for %s another session has worked on its table: wait for that one to end, and run again", busy, patience)
 		}
 		select {
 		case <-ctx.Done():

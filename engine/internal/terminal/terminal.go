@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/mattn/go-isatty"
+
+	"avion.internal/migrate/internal/config"
 )
 
 // Terminal is where questions, results and reports go.
@@ -24,10 +26,11 @@ type Terminal struct {
 
 // Standard is the terminal of this process.
 func Standard() Terminal {
+	environment := config.Process()
 	return Terminal{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		Interactive: isatty.IsTerminal(os.Stdin.Fd()), Screen: isatty.IsTerminal(os.Stderr.Fd()),
-		Colour: isatty.IsTerminal(os.Stdout.Fd()) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
+		Colour: isatty.IsTerminal(os.Stdout.Fd()) && environment.Typed(config.NoColor) == "" && environment.Typed(config.Term) != "dumb",
 	}
 }
 

@@ -15,7 +15,7 @@ func newCompare(outside terminal.Terminal) *cobra.Command {
 	var table, key string
 	var asJSON bool
 	command := &cobra.Command{
-		Use:   "compare [--key=KEY]",
+		Use:   "compare",
 		Short: "Compare every member of the sorted sets with the rows, while the worker and the application go on",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {

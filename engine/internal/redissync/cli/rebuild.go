@@ -12,7 +12,7 @@ import (
 func newRebuild(outside terminal.Terminal) *cobra.Command {
 	var table, key string
 	command := &cobra.Command{
-		Use:   "rebuild [--key=KEY | --all]",
+		Use:   "rebuild",
 		Short: "Build all sorted sets anew, or that of one key, while the worker and the application go on",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {

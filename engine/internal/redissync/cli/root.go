@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 
+	"avion.internal/migrate/internal/cli"
 	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/connection"
 	"avion.internal/migrate/internal/failure"
@@ -26,6 +27,7 @@ func Run(ctx context.Context, outside terminal.Terminal, arguments []string) err
 	root.SetOut(outside.Out)
 	root.SetErr(outside.Err)
 	root.AddCommand(newRebuild(outside), newCompare(outside))
+	cli.Describable(root)
 	err := root.ExecuteContext(ctx)
 	var failed *failure.Error
 	if err == nil || errors.As(err, &failed) {
@@ -64,7 +66,7 @@ func open(ctx context.Context, outside terminal.Terminal) (*sides, error) {
 		return nil, err
 	}
 	found.settings = config.NewSettings(os.Environ(), dotenv)
-	if found.report, err = report.New(outside.Err, found.settings.Typed("LOG_FORMAT")); err != nil {
+	if found.report, err = report.New(outside.Err, found.settings.Typed(config.LogFormat)); err != nil {
 		return nil, err
 	}
 	if found.target, err = connection.Resolve(found.settings, found.project); err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/redissync/agreement"
 	"avion.internal/migrate/internal/redissync/watch"
 	"avion.internal/migrate/internal/terminal"
@@ -43,7 +44,7 @@ func work(ctx context.Context, outside terminal.Terminal) error {
 	}
 	defer sides.redis.Close()
 	state := &watch.State{Service: sides.project.Service}
-	if address := sides.settings.Get("REDIS_SYNC_LISTEN"); address.Present() {
+	if address := sides.settings.Get(config.RedisSyncListen); address.Present() {
 		state.Alive()
 		if err := state.Serve(ctx, address.Value); err != nil {
 			sides.db.Close()

@@ -39,7 +39,7 @@ const patience = 5 * time.Second
 // Resolve reads REDIS_URL, or the file that REDIS_URL_FILE names, and refuses what the environment does not allow. No
 // sentence repeats the address as it is written there: it holds a password.
 func Resolve(settings config.Settings, where environment.Environment) (*Server, error) {
-	setting, err := connection.Secret(settings, "REDIS_URL")
+	setting, err := connection.Secret(settings, config.RedisURL)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func Resolve(settings config.Settings, where environment.Environment) (*Server, 
 			return nil, failure.Refused("%s says that no certificate shall be checked: remove skip_verify from it, and name "+
 				"the server's CA in REDIS_SSL_ROOT_CERT", setting.Name)
 		}
-		if err := trust(options.TLSConfig, settings.Get("REDIS_SSL_ROOT_CERT").Value); err != nil {
+		if err := trust(options.TLSConfig, settings.Get(config.RedisSSLRootCert).Value); err != nil {
 			return nil, err
 		}
 	}
