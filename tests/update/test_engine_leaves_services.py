@@ -102,6 +102,8 @@ def test_sources_leave_and_what_is_the_services_own_stays(made_by, copier, git, 
     for name, text in own.items():
         (service / name).parent.mkdir(parents=True, exist_ok=True)
         (service / name).write_text(text)
+    # Which a repository with Java in it has, too.
+    (service / ".gitignore").write_text(".env\n*.zip\n")
     commit(git, service)
     built = service / "tools/migrate/bin/migrate"
     built.parent.mkdir(exist_ok=True)
@@ -128,7 +130,7 @@ def test_sources_leave_and_what_is_the_services_own_stays(made_by, copier, git, 
     git("add", "--all", cwd=service)
     staged = git("diff", "--cached", "--name-only", cwd=service)
     assert "tools/migrate/bin" not in staged
-    assert f"{SEALED}/" in staged
+    assert {path.rpartition(".")[2] for path in staged.split() if path.startswith(SEALED)} == {"info", "mod", "zip"}
 
 
 def test_edited_sources_are_named_before_they_go(made_by, git, copier, tmp_path):
@@ -213,18 +215,6 @@ def test_the_next_engine_takes_the_place_of_this_one(made_by, copier, git, tmp_p
         "tools/migrate/go.mod": ("1", "1"),
         "tools/migrate/go.sum": ("2", "2"),
     }
-
-
-def test_a_seal_that_the_repository_ignores_is_named(made_by, git):
-    service = made_by(HEAD)
-    (service / ".gitignore").write_text(".env\n*.zip\n")
-    git("rm", "--quiet", "--cached", "-r", "tools/migrate/engine", cwd=service)
-    git("add", "--all", cwd=service)
-    said = command.run("sh", "tools/migrate/template-check.sh", cwd=service)
-    assert said.returncode == 1
-    assert re.fullmatch(r"migrate: tools/migrate/engine/\S+\.zip is ignored by git, .*\n", said.stderr)
-    git("add", "--all", "--force", "tools/migrate/engine", cwd=service)
-    assert command.run("sh", "tools/migrate/template-check.sh", cwd=service).returncode == 0
 
 
 @pytest.mark.slow

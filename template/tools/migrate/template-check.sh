@@ -12,9 +12,6 @@ top=$(git rev-parse --show-cdup 2>&1) || {
 	exit 1
 }
 
-# Up to 0.2.0 a rule beside it kept what was built out of git.
-[ ! -d tools/migrate/bin ] || echo '*' >tools/migrate/bin/.gitignore
-
 # named SENTENCE: one line for each file of the standard input.
 named() {
 	sort -u | sed "s|^|migrate: |; s|\$| $1|"
@@ -48,15 +45,8 @@ lost() {
 	done
 }
 
-# hidden FOLDER: of a repository that ignores *.zip, nobody else gets the engine.
-hidden() {
-	git -c core.quotePath=false ls-files --others --ignored --exclude-standard -- "$@" |
-		named 'is ignored by git, but the service is built from it: git add --force it'
-}
-
 found=$(
 	unfinished .
-	hidden tools/migrate/engine
 	rejected '*.rej'
 	lost
 	# At the root of a monorepo lie files of the template too, and no such script.
