@@ -39,6 +39,7 @@ _JAPANESE_GROUPS = {
     "Machine": ("マシン", "マシンが用意するもの。"),
 }
 
+
 def page(root: Path) -> str:
     """The whole page."""
     groups = _variables(root)
