@@ -3,17 +3,27 @@ package cmd_test
 
 import (
 	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"avion.internal/migrate/internal/cli"
+	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/postgrestest"
 )
 
@@ -177,6 +187,146 @@ func TestAProgramThatIsAloneSaysWhereTheCommandIs(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Each program under the other's name is what two versions are that do not agree on who has a command.
+func TestACommandIsHandedOverOnlyOnce(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join(built(t), "migrate"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	for _, name := range []string{"migrate", "migrate-dev"} {
+		if err := os.WriteFile(filepath.Join(folder, name), content, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	output, _ := exec.CommandContext(ctx, filepath.Join(folder, "migrate"), "lint").CombinedOutput()
+	if text := string(output); ctx.Err() != nil || strings.Count(text, "\n") != 1 || !strings.Contains(text, "migrate handed lint to migrate, which has no such command either") {
+		t.Errorf("it says %q (%v)", text, ctx.Err())
+	}
+}
+
+type description struct {
+	Program   string
+	Flags     []struct{ Name string }
+	Commands  []struct{ Name, Short, Arguments string }
+	Variables []struct {
+		Name, Meaning string
+		Commands      []string
+	}
+	ExitCodes []struct {
+		Code     int
+		TryAgain bool `json:"try_again"`
+	} `json:"exit_codes"`
+}
+
+func TestAProgramDescribesItselfWithoutAProject(t *testing.T) {
+	folder := built(t)
+	for _, program := range []string{"migrate", "migrate-dev"} {
+		command := exec.Command(filepath.Join(folder, program), "--describe")
+		command.Dir = t.TempDir()
+		output, err := command.Output()
+		var described description
+		if err != nil || json.Unmarshal(output, &described) != nil || described.Program != program {
+			t.Fatalf("%s says %s (%v)", program, output, err)
+		}
+		var names []string
+		for _, each := range described.Commands {
+			names = append(names, each.Name)
+			if each.Short == "" {
+				t.Errorf("%s %s has no meaning", program, each.Name)
+			}
+		}
+		if !slices.Equal(names, cli.Commands[program]) {
+			t.Errorf("%s describes %s", program, names)
+		}
+		for _, each := range described.Variables {
+			for _, command := range each.Commands {
+				if !slices.Contains(names, command) {
+					t.Errorf("%s: %s is read by %s, which is no command", program, each.Name, command)
+				}
+			}
+		}
+		if len(described.ExitCodes) != 7 || described.ExitCodes[6].Code != 75 || !described.ExitCodes[6].TryAgain {
+			t.Errorf("%s: %+v", program, described.ExitCodes)
+		}
+	}
+}
+
+// A program that links no reader of a variable does not read it.
+func TestAProgramDescribesOnlyVariablesThatItHasReadersOf(t *testing.T) {
+	declarations := declared(t)
+	if len(declarations) < 40 {
+		t.Fatalf("only %d declarations were found", len(declarations))
+	}
+	for _, program := range []string{"migrate", "migrate-dev", "redis-sync"} {
+		content, err := json.Marshal(config.Describe(program))
+		var variables []struct{ Name string }
+		if err != nil || json.Unmarshal(content, &variables) != nil || len(variables) < 20 {
+			t.Fatalf("%s: %s (%v)", program, content, err)
+		}
+		linked := referred(t, program)
+		for _, each := range variables {
+			if identifier := declarations[strings.TrimSuffix(each.Name, "_FILE")]; !linked[cmp.Or(declarations[each.Name], identifier)] {
+				t.Errorf("%s describes %s, which nothing in it reads", program, each.Name)
+			}
+		}
+	}
+}
+
+// declared are the identifiers in config of the variables, by their names.
+func declared(t *testing.T) map[string]string {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(here, "../internal/config/variables.go"), nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	for _, each := range parsed.Decls {
+		general, is := each.(*ast.GenDecl)
+		if !is || general.Tok != token.VAR {
+			continue
+		}
+		for _, spec := range general.Specs {
+			ast.Inspect(spec, func(node ast.Node) bool {
+				pair, is := node.(*ast.KeyValueExpr)
+				if !is {
+					return true
+				}
+				if key, is := pair.Key.(*ast.Ident); is && key.Name == "Name" {
+					name, _ := strconv.Unquote(pair.Value.(*ast.BasicLit).Value)
+					found[name] = spec.(*ast.ValueSpec).Names[0].Name
+				}
+				return true
+			})
+		}
+	}
+	return found
+}
+
+// referred are the identifiers of config that the packages of a program name.
+func referred(t *testing.T, program string) map[string]bool {
+	t.Helper()
+	list := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{$dir := .Dir}}{{range .GoFiles}}{{$dir}}/{{.}}\n{{end}}{{end}}", "./"+program)
+	list.Dir = here
+	output, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for _, file := range strings.Fields(string(output)) {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range regexp.MustCompile(`\bconfig\.([A-Z]\w+)`).FindAllStringSubmatch(string(content), -1) {
+			found[match[1]] = true
+		}
+	}
+	return found
 }
 
 // What a test program is made from stands in no build information, so only the real one can tell.

@@ -13,6 +13,7 @@ from dev.toolchain.install import ROOT
 
 SOURCES = ("copier.yml", "versions.yml", "hooks", "engine", "includes", "template", "monorepo")
 GO = "engine/internal"
+ENGINE = f"{GO}/config/variables.go"
 JOB = "template/k8s/migrations/{{ service_name }}-migration-job.yaml.jinja"
 
 
@@ -71,26 +72,15 @@ def change(file: Path, old: str, new: str) -> None:
         (
             variables,
             [
-                (f"{GO}/operate/engine.go", '_LOCK_TIMEOUT", 60, 0, 3600', '_LOCK_TIMEOUT", 61, 0, 3600', "`61`"),
-                (
-                    f"{GO}/connection/target.go",
-                    '_CONNECT_TIMEOUT", 5, 0, 3600',
-                    '_CONNECT_TIMEOUT", 5, 0, 7',
-                    "0 to 7 s",
-                ),
-                (
-                    f"{GO}/operate/engine.go",
-                    'settings.Typed("LOG_FORMAT")',
-                    'settings.Get("LOG_FORMAT")',
-                    "`text` | yes",
-                ),
+                (ENGINE, 'another run to end", Default: "60"', 'another run to end", Default: "61"', "`61`"),
+                (ENGINE, "ConnectTimeout = seconds(0, 3600,", "ConnectTimeout = seconds(0, 7,", "0 to 7 seconds"),
+                (ENGINE, 'Meaning: "Its port"', 'Meaning: "Its gate"', "| Its gate |"),
             ],
         ),
         (
             exit_codes,
             [
                 (f"{GO}/failure/failure.go", "Code = 75", "Code = 74", "| 74 |"),
-                (JOB, "values: [1, 3, 5]", "values: [1, 3]", "different stories | 4 more tries"),
                 (JOB, "backoffLimit: 3", "backoffLimit: 4", "login | 4 more tries"),
             ],
         ),
@@ -120,7 +110,6 @@ def test_a_changed_recipe_changes_its_page(sources):
     ("page", "source", "old", "new", "name"),
     [
         (questions, "copier.yml", "\npostgres_version:\n", "\nlevel: {type: int, help: \"How high?\", default: 1}\n\npostgres_version:\n", "level"),
-        (variables, f"{GO}/operate/engine.go", 'settings.Typed("LOG_FORMAT")', 'settings.Typed("LOG_LEVEL")', "LOG_LEVEL"),
         (variables, "template/migrations.mk", "NAME BLOCK BASE", "NAME PIECE BLOCK BASE", "PIECE"),
     ],
 )  # fmt: skip
@@ -130,14 +119,26 @@ def test_a_name_without_a_meaning_is_refused(sources, page, source, old, new, na
         page.page(sources)
 
 
-def test_two_defaults_of_one_variable_are_refused(sources):
-    change(sources / GO / "connection/target.go", '"MIGRATION_TIMEOUT", 300', '"MIGRATION_TIMEOUT", 301')
-    with pytest.raises(SystemExit, match="MIGRATION_TIMEOUT"):
+def test_a_variable_of_the_engine_that_has_no_japanese_is_refused(sources):
+    change(sources / ENGINE, 'Name: "PGSSLKEY"', 'Name: "PGSSLKEYS"')
+    with pytest.raises(SystemExit, match=r"variables.ja.yml: write a line for \['PGSSLKEYS'\], remove \['PGSSLKEY'\]"):
+        variables.japanese(sources)
+
+
+def test_a_job_that_disagrees_with_the_engine_about_another_try_is_refused(sources):
+    change(sources / JOB, "values: [1, 3, 5]", "values: [1, 3]")
+    with pytest.raises(SystemExit, match=r"stops at \[1, 3\], and the engine says that \[1, 3, 5\]"):
+        exit_codes.page(sources)
+
+
+def test_an_engine_that_does_not_build_is_no_description(sources):
+    change(sources / ENGINE, "package config", "package confg")
+    with pytest.raises(SystemExit, match="does not build"):
         variables.page(sources)
 
 
 def test_a_file_without_a_meaning_and_a_meaning_without_a_file_are_refused(sources):
-    (sources / "template/migrations.Dockerfile.dockerignore").rename(sources / "template/unexplained")
+    (sources / "template/migrations.Dockerfile.dockerignore.jinja").rename(sources / "template/unexplained.jinja")
     with pytest.raises(SystemExit, match=r"write a line for \['unexplained'\], remove .*dockerignore"):
         files.page(sources)
 

@@ -48,7 +48,9 @@ def removed(file: str) -> Callable[[Path], None]:
 
 
 LOSSES = {
-    "question migration_timeout has another type": replaced("copier.yml", "  type: int\n", "  type: float\n"),
+    "question migration_timeout has another type": replaced(
+        "copier.yml", "\nmigration_timeout:\n  type: int\n", "\nmigration_timeout:\n  type: float\n"
+    ),
     "question postgres_version has lost the choice 16": replaced("copier.yml", '"15", "16",', '"15",'),
     "answer refused: Validation error for question 'migration_timeout'": replaced(
         "copier.yml", "<= 86400 -%}", "<= 3600 -%}"
@@ -61,7 +63,7 @@ LOSSES = {
     "target migrate-ping is gone": replaced("template/migrations.mk", "migrate-ping", "migrate-hello"),
     "variable MIGRATION_LOCK_TIMEOUT is gone": lambda template: [
         replaced(file, "MIGRATION_LOCK_TIMEOUT", "MIGRATION_LOCK_WAIT")(template)
-        for file in ("template/migrations.mk",)
+        for file in ("template/migrations.mk", "engine/internal/config/variables.go")
     ],
     "command ping is gone": replaced("engine/cmd/migrate/commands.go", '"ping"', '"hello"'),
     "flag block is gone": replaced("engine/cmd/migrate-dev/commands.go", '"block"', '"hundred"'),
