@@ -48,7 +48,9 @@ def removed(file: str) -> Callable[[Path], None]:
 
 
 LOSSES = {
-    "question migration_timeout has another type": replaced("copier.yml", "  type: int\n", "  type: float\n"),
+    "question migration_timeout has another type": replaced(
+        "copier.yml", "migration_timeout:\n  type: int\n", "migration_timeout:\n  type: float\n"
+    ),
     "question postgres_version has lost the choice 16": replaced("copier.yml", '"15", "16",', '"15",'),
     "answer refused: Validation error for question 'migration_timeout'": replaced(
         "copier.yml", "<= 86400 -%}", "<= 3600 -%}"
