@@ -137,7 +137,7 @@ def test_two_defaults_of_one_variable_are_refused(sources):
 
 
 def test_a_file_without_a_meaning_and_a_meaning_without_a_file_are_refused(sources):
-    (sources / "template/migrations.Dockerfile.dockerignore").rename(sources / "template/unexplained")
+    (sources / "template/migrations.Dockerfile.dockerignore.jinja").rename(sources / "template/unexplained")
     with pytest.raises(SystemExit, match=r"write a line for \['unexplained'\], remove .*dockerignore"):
         files.page(sources)
 
