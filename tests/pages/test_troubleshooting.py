@@ -371,7 +371,7 @@ SCENES: dict[str, Callable[[Scene], object]] = {
     "is a command of psql": files("\\connect other\nSELECT 1;"),
     "reads rows from the connection": files("COPY schema_metadata FROM stdin;"),
     "is not UTF-8": in_shift_jis,
-    "puts environment variables into the SQL": files("-- +goose ENVSUB ON\nSELECT 1;"),
+    "puts variables of the environment into the SQL": files("-- +goose ENVSUB ON\nSELECT 1;"),
     "the right to do both": nobody_may_read,
     "that PostgreSQL refuses inside a transaction": files("VACUUM;"),
     "begins or ends a transaction": files("BEGIN;\nSELECT 1;\nCOMMIT;"),
