@@ -11,7 +11,7 @@ import yaml
 from dev.reference import FOLDER, exit_codes, files, pages, questions, recipes, targets, variables
 from dev.toolchain.install import ROOT
 
-SOURCES = ("copier.yml", "versions.yml", "hooks", "engine", "includes", "template", "monorepo")
+SOURCES = ("copier.yml", "manifest.yml", "versions.yml", "hooks", "engine", "includes", "template", "monorepo")
 GO = "engine/internal"
 JOB = "template/k8s/migrations/{{ service_name }}-migration-job.yaml.jinja"
 
@@ -55,7 +55,10 @@ def change(file: Path, old: str, new: str) -> None:
                 ("copier.yml", "it must be 1 to 86400 seconds", "it must be short", "is 0, but it must be short"),
             ],
         ),
-        (files, [("copier.yml", "    - /Makefile\n", "", "| `Makefile` | template |")]),
+        (
+            files,
+            [("manifest.yml", "  Makefile:\n    owner: once\n", "  Makefile:\n", "| `Makefile` | template |")],
+        ),
         (
             targets,
             [
@@ -134,12 +137,6 @@ def test_two_defaults_of_one_variable_are_refused(sources):
     change(sources / GO / "connection/target.go", '"MIGRATION_TIMEOUT", 300', '"MIGRATION_TIMEOUT", 301')
     with pytest.raises(SystemExit, match="MIGRATION_TIMEOUT"):
         variables.page(sources)
-
-
-def test_a_file_without_a_meaning_and_a_meaning_without_a_file_are_refused(sources):
-    (sources / "template/migrations.Dockerfile.dockerignore").rename(sources / "template/unexplained")
-    with pytest.raises(SystemExit, match=r"write a line for \['unexplained'\], remove .*dockerignore"):
-        files.page(sources)
 
 
 def test_every_refusal_of_a_question_is_shown():
