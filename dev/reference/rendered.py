@@ -32,18 +32,6 @@ def settings(root: Path) -> dict[str, Any]:
     return yaml.safe_load((root / "copier.yml").read_text())
 
 
-def copies(root: Path, answers: Mapping[str, Mapping[str, object]]) -> dict[str, set[str]]:
-    """The files that a service gets, for each set of answers."""
-    found = {}
-    with _template(root) as template:
-        for name, given in answers.items():
-            with tempfile.TemporaryDirectory() as folder:
-                service = Path(folder) / SERVICE
-                run_copy(str(template), service, data=dict(given), defaults=True, unsafe=False, quiet=True)
-                found[name] = {file.relative_to(service).as_posix() for file in service.rglob("*") if file.is_file()}
-    return found
-
-
 def defaults(root: Path) -> dict[str, object]:
     """What is stored for avion-auth when nobody answers anything."""
     with _template(root) as template, tempfile.TemporaryDirectory() as folder:

@@ -11,7 +11,7 @@ import yaml
 from dev.reference import FOLDER, exit_codes, files, pages, questions, recipes, targets, variables
 from dev.toolchain.install import ROOT
 
-SOURCES = ("copier.yml", "versions.yml", "hooks", "engine", "includes", "template", "monorepo")
+SOURCES = ("copier.yml", "manifest.yml", "versions.yml", "hooks", "engine", "includes", "template", "monorepo")
 GO = "engine/internal"
 ENGINE = f"{GO}/config/variables.go"
 JOB = "template/k8s/migrations/{{ service_name }}-migration-job.yaml.jinja"
@@ -56,7 +56,10 @@ def change(file: Path, old: str, new: str) -> None:
                 ("copier.yml", "it must be 1 to 86400 seconds", "it must be short", "is 0, but it must be short"),
             ],
         ),
-        (files, [("copier.yml", "    - /Makefile\n", "", "| `Makefile` | template |")]),
+        (
+            files,
+            [("manifest.yml", "  Makefile:\n    owner: once\n", "  Makefile:\n", "| `Makefile` | template |")],
+        ),
         (
             targets,
             [
@@ -135,12 +138,6 @@ def test_an_engine_that_does_not_build_is_no_description(sources):
     change(sources / ENGINE, "package config", "package confg")
     with pytest.raises(SystemExit, match="does not build"):
         variables.page(sources)
-
-
-def test_a_file_without_a_meaning_and_a_meaning_without_a_file_are_refused(sources):
-    (sources / "template/migrations.Dockerfile.dockerignore.jinja").rename(sources / "template/unexplained.jinja")
-    with pytest.raises(SystemExit, match=r"write a line for \['unexplained'\], remove .*dockerignore"):
-        files.page(sources)
 
 
 def test_every_refusal_of_a_question_is_shown():

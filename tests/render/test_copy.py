@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dev.manifest import collapsed, expected
 from tests.amounts import others_slow
 
 SERVICES = {
@@ -26,38 +27,6 @@ SERVICES = {
     "avion-community": "community",
     "avion-system-admin": "system-admin",
 }
-PROMISED = [
-    ".copier-answers.yml",
-    ".env.example",
-    ".github/workflows/{name}-migration.yml",
-    ".goose.yml",
-    "CONTRIBUTING.md",
-    "Makefile",
-    "README.md",
-    "compose.migrations.yaml",
-    "docker-compose.yml",
-    "docs/migration-guide.md",
-    "docs/migration-operations.md",
-    "docs/migration-setup.md",
-    "docs/migration-troubleshooting.md",
-    "docs/service-considerations.md",
-    "k8s/migrations/{name}-migration-access.yaml",
-    "k8s/migrations/{name}-migration-job.yaml",
-    "migrations-seed/.gitkeep",
-    "migrations-seed/00001_test_data.sql",
-    "migrations.Dockerfile",
-    "migrations.mk",
-    "migrations/.gitkeep",
-    "migrations/00001_init_schema.sql",
-    "monitoring/{name}-migration-alerts.yaml",
-    "scripts/.gitkeep",
-    "scripts/migration-roles.sql",
-    "tools/migrate/go.mod",
-    "tools/migrate/build.sh",
-    "tools/migrate/go.sum",
-    "tools/migrate/squawk.sh",
-    "tools/migrate/template-check.sh",
-]
 
 
 def files_of(folder: Path) -> set[str]:
@@ -78,7 +47,7 @@ def test_literal_command_generates_every_service(copier_cli, tmp_path, folder, l
     answers = yaml.safe_load((tmp_path / folder / ".copier-answers.yml").read_text())
     assert answers["service_name"] == name
     assert answers["_src_path"] == "gh:org/avion-migration-template"
-    assert {path.format(name=name) for path in PROMISED} <= files_of(tmp_path / folder)
+    assert collapsed(files_of(tmp_path / folder)) == expected(answers)
 
 
 def test_literal_command_without_options_and_terminal_asks_nothing_of_defaults(copier_cli, tmp_path):
