@@ -99,6 +99,7 @@ def test_the_trap_and_the_way_out_are_as_the_page_says(shell, monorepo, git, tmp
     assert git("status", "--porcelain", cwd=monorepo) == ""
 
 
+@pytest.mark.slow
 def test_page_about_moving_a_service(shell, monorepo, git, tmp_path):
     into, out, afterwards = blocks("move-between-layouts.md")
     service = tmp_path / "avion-auth"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 
+import pytest
+
 from dev.toolchain.published import git_configuration
 from tests.conftest import ENGINE
 from tests.documentation import blocks
@@ -15,6 +17,7 @@ NOWHERE = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy
 NO_MIRRORS = dict.fromkeys(("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "GOPROXY"), "")
 
 
+@pytest.mark.slow
 def test_a_service_is_updated_built_and_linted_without_a_network(
     generate, engine, run, git, template, without_squawk, tmp_path
 ):

@@ -105,6 +105,7 @@ def services(shell, git, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_page_from_the_bump_to_a_branch_in_every_service(shell, origin, services, git, tmp_path):
     at_once, bump, release, everywhere = [block.code for block in blocks(PAGE)]
     patched = services / "avion-auth"

@@ -199,7 +199,7 @@ names = st.one_of(
 )
 
 
-@pytest.mark.parametrize("examples", others_slow([30, 300], 1))
+@pytest.mark.parametrize("examples", others_slow([20, 300], 1))
 def test_any_name_is_refused_or_legal_everywhere(named, examples):
     @settings(max_examples=examples, deadline=None, database=None, derandomize=True)
     @given(name=names)
