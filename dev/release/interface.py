@@ -90,9 +90,8 @@ def _add(interface: Interface, answers: str, service: Path) -> None:
     # Not what stands inside a function of make: those names are make's own.
     interface.variables.update(re.findall(r"(?:^|(?<=[\s,]))[A-Z][A-Z_]+(?= |,\\$)", typed, re.MULTILINE))
     interface.variables.update(re.findall(r"^([A-Z_]+)=", (service / ".env.example").read_text(), re.MULTILINE))
-    setup = (service / "docs/migration-setup.md").read_text()
-    interface.variables.update(re.findall(r"^\| `([A-Z][A-Z_]+)` \|", setup, re.MULTILINE))
-    _add_undescribed(interface, service / "tools/migrate/internal")
+    if (service / "tools/migrate/internal").exists():
+        _add_undescribed(interface, service)
 
 
 def _add_described(interface: Interface, programs: Iterable[dict[str, Any]]) -> None:
@@ -105,12 +104,13 @@ def _add_described(interface: Interface, programs: Iterable[dict[str, Any]]) -> 
         interface.exit_codes.update({code["name"]: str(code["code"]) for code in program["exit_codes"]})
 
 
-def _add_undescribed(interface: Interface, folder: Path) -> None:
-    """What the releases until 0.2.0 offer, whose engine says nothing about itself and stands as source in each service.
-
-    In later versions there is no such folder.
-    """
-    engine = "\n".join(file.read_text() for file in sorted(folder.rglob("*.go")) if not file.name.endswith("_test.go"))
+def _add_undescribed(interface: Interface, service: Path) -> None:
+    """What the releases until 0.2.0 offer, whose engine says nothing about itself and stands as source in each service."""
+    setup = (service / "docs/migration-setup.md").read_text()
+    # The table of three columns; those of two are about something else.
+    interface.variables.update(re.findall(r"^\| `([A-Z][A-Z_]+)` \|[^|\n]+\|[^|\n]+\|$", setup, re.MULTILINE))
+    sources = sorted((service / "tools/migrate/internal").rglob("*.go"))
+    engine = "\n".join(file.read_text() for file in sources if not file.name.endswith("_test.go"))
     commands = re.findall(r'(?:Use:\s+|[oO]peration(?:On)?\(outside, (?:\w+\.New, )?)"([a-z-]+)', engine)
     interface.commands.update(name for name in commands if name != "migrate")  # the program itself
     interface.flags.update(re.findall(r'[fF]lags(?:\(\))?\.\w+\(&[\w.]+, "([a-z-]+)"', engine))
