@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from dev.toolchain.published import COPY, git_configuration
-from tests.amounts import both_ends
+from tests.amounts import both_ends, others_slow
 from tests.conftest import DEV, Database
+from tests.covering import EVERY_SUBSET, PARTS, SUBSETS
 from tests.delivery.test_workflow import delete, replace, write
 
 JOB = "k8s/migrations/auth-migration-job.yaml"
@@ -347,3 +348,29 @@ def test_failures_are_annotated_on_github(service, run, configuration):
     looked = run(DEV, "doctor", cwd=service, env={**configuration, "GITHUB_ACTIONS": "true"})
     assert f"::error file={JOB},line=1,title=migrate doctor%3A job::" in looked.stdout
     assert looked.stderr.startswith("migrate: items that must hold and do not: 1 of ")
+
+
+ITEMS_OF_PARTS = {
+    "compose": {"compose", "own-compose"},
+    "github_actions": {"workflow", "required-check"},
+    "kubernetes": {"job", "secret", "apply-access", "pipeline", "cronjobs"},
+    "prometheus": {"alerts", "apply-alerts"},
+}
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    others_slow([*SUBSETS, *(one for one in EVERY_SUBSET if one not in SUBSETS)], 3),
+    ids=lambda one: "-".join([one["layout"], *(one["parts"] or ["none"])]),
+)
+def test_a_part_that_was_not_chosen_is_not_asked_for(committed, examine, run, chosen):
+    layout, parts = chosen["layout"], chosen["parts"]
+    folder = "." if layout == "repository" else "services/avion-auth"
+    service = committed(f"layout={layout}", f"parts=[{', '.join(parts)}]", folder=folder)
+    report = examine(service)
+    # The workflow of a monorepo is that of its root, which is not there.
+    assert report.of("fail") == ({"workflow"} if layout != "repository" and "github_actions" in parts else set())
+    for part in PARTS:
+        assert ITEMS_OF_PARTS[part] & report.keys() == (ITEMS_OF_PARTS[part] if part in parts else set())
+    assert run("make", "migrate-template-check", cwd=service).returncode == 0
+    assert run("make", "migrate-wire", cwd=service).returncode == 0
