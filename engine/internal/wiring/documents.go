@@ -4,7 +4,6 @@ import (
 	"context"
 	"embed"
 	"path"
-	"regexp"
 	"strings"
 
 	"avion.internal/migrate/internal/copier"
@@ -17,7 +16,8 @@ import (
 //go:embed sections
 var sections embed.FS
 
-var link = regexp.MustCompile(`\]\((docs/[^)#]+)`)
+// guides are what the sections link to, in every language.
+var guides = []string{"docs/migration-setup.md", "docs/migration-guide.md", "docs/migration-operations.md", "docs/migration-troubleshooting.md"}
 
 // readDocuments adds to a document what the template's own says, unless it leads to one of the guides already.
 func (s Service) readDocuments(_ context.Context, plan *Plan) error {
@@ -36,16 +36,16 @@ func (s Service) readDocuments(_ context.Context, plan *Plan) error {
 			plan.absent(document.name)
 			continue
 		}
-		section, err := s.section(document.name)
-		if err != nil {
-			return err
-		}
 		content, _, err := s.read(found[0])
 		if err != nil {
 			return err
 		}
 		after := string(content)
-		if !leadsToAGuide(after, section) {
+		if !leadsToAGuide(after) {
+			section, err := s.section(document.name)
+			if err != nil {
+				return err
+			}
 			after = appendLines(content, section)
 		}
 		plan.edit(found[0], content, after)
@@ -75,9 +75,9 @@ func (s Service) section(document string) (string, error) {
 // startServer is the command of the sections that names a service of compose; the template's own documents do the same to it.
 const startServer = "docker compose up --detach --wait "
 
-func leadsToAGuide(text, section string) bool {
-	for _, match := range link.FindAllStringSubmatch(section, -1) {
-		if strings.Contains(text, match[1]) {
+func leadsToAGuide(text string) bool {
+	for _, guide := range guides {
+		if strings.Contains(text, guide) {
 			return true
 		}
 	}
