@@ -97,7 +97,8 @@ def test_no_expression_reaches_a_shell(generate):
 
 def test_go_satisfies_the_engine(generate):
     service = generate()
-    (setup,) = [step["with"]["go-version"] for step in job(service)["steps"] if "setup-go" in step.get("uses", "")]
+    steps = workflow(service)["jobs"]["validate"]["steps"]
+    (setup,) = [step["with"]["go-version"] for step in steps if "setup-go" in step.get("uses", "")]
     (needed,) = re.findall(r"^go (\S+)$", (service / "tools/migrate/go.mod").read_text(), re.MULTILINE)
     assert tuple(map(int, setup.split("."))) >= tuple(map(int, needed.split(".")))
 
@@ -198,8 +199,10 @@ def test_good_branch_passes_on_every_server(run_workflow):
         majors=MAJORS,
     )
     assert outcome.results == {"validate": "success", "test-migration": "success", "gate": "success"}, outcome.output
+    assert set(outcome.artifacts.pop("programs")) == {"migrate", "migrate-dev"}
     assert set(outcome.artifacts) == {f"schema-postgres-{major}" for major in MAJORS}
-    for major, schema in outcome.artifacts.items():
+    for major, files in outcome.artifacts.items():
+        schema = files["schema.sql"].decode()
         assert f"-- Dumped from database version {major.removeprefix('schema-postgres-')}." in schema
         assert "CREATE INDEX sessions_seen_at" in schema
         assert "OWNER" not in schema

@@ -14,12 +14,15 @@ from pathlib import Path, PurePosixPath
 
 # What decides how every service is tested.
 WORKFLOW = (".github/workflows/migrations.yml", ".github/scripts/changed_services.py")
+ANSWERS = ".copier-answers.yml"
 # So many jobs may one matrix start: https://docs.github.com/en/actions/reference/limits
 MOST_JOBS = 256
 
 
 def git(*arguments: str) -> list[str]:
-    output = subprocess.run(["git", *arguments, "-z"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    output = subprocess.run(
+        ["git", arguments[0], "-z", *arguments[1:]], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
     return output.split("\0")[:-1]
 
 
@@ -32,6 +35,10 @@ def changed_services(base: str) -> list[str]:
     services = [PurePosixPath(file).parent for file in git("ls-files", ":(glob)*/**/.goose.yml")]
     if is_known(base):
         changed = git("diff", "--name-only", "--no-renames", f"{base}...HEAD")
+        if ANSWERS in changed and re.search(r"^(<{7}|>{7}) ", Path(ANSWERS).read_text(), re.MULTILINE):
+            sys.exit(
+                f"{ANSWERS} holds conflict markers (<<<<<<<, >>>>>>>): keep what you want of both sides, and delete them."
+            )
         if not set(changed) & set(WORKFLOW):
             services = [one for one in services if any(PurePosixPath(file).is_relative_to(one) for file in changed)]
     return [str(service) for service in services]
