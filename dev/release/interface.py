@@ -84,7 +84,9 @@ def _add(interface: Interface, answers: str, service: Path) -> None:
     interface.paths[answers] = {file.relative_to(service).as_posix(): os.access(file, os.X_OK) for file in files}
     if not (service / "migrations.mk").exists():
         return
-    targets = (service / "migrations.mk").read_text()
+    targets = "\n".join(
+        file.read_text() for file in (service / "migrations.mk", *sorted(service.glob("tools/migrate/*/targets.mk")))
+    )
     interface.targets.update(re.findall(r"^(migrate-[\w-]+):", targets, re.MULTILINE))
     typed = re.split(r"\$\(foreach name,(?=[A-Z])", targets, maxsplit=1)[-1].partition("$(if $(filter command")[0]
     # Not what stands inside a function of make: those names are make's own.

@@ -14,7 +14,7 @@ from dev.release.interface import Interface, breaking, read
 from dev.toolchain.install import ROOT
 from tests.amounts import others_slow
 
-ONE = {"defaults": {"created_on": "2026-11-23"}}
+ONE = {"timeline": {"service_name": "timeline", "created_on": "2026-11-23"}}
 EDGE = [{"service_name": "auth", "migration_timeout": 86400}]
 
 
@@ -60,6 +60,9 @@ LOSSES = {
     "path tools/migrate/build.sh is no longer executable": lambda template: (
         template / "template/tools/migrate/build.sh"
     ).chmod(0o644),
+    "target migrate-redis-rebuild is gone": replaced(
+        "template/tools/migrate/redis-sync/targets.mk", "migrate-redis-rebuild", "migrate-redis-renew"
+    ),
     "target migrate-ping is gone": replaced("template/migrations.mk", "migrate-ping", "migrate-hello"),
     "variable MIGRATION_LOCK_TIMEOUT is gone": lambda template: [
         replaced(file, "MIGRATION_LOCK_TIMEOUT", "MIGRATION_LOCK_WAIT")(template)
