@@ -33,9 +33,9 @@ lint: tools-lint ## Run the linters on this repository itself
 	@"$(bin)/ruff" check --quiet
 	@"$(bin)/ruff" format --check --quiet
 	@"$(bin)/mypy" --no-error-summary
-	@"$(bin)/shellcheck" .ci/run dev/toolchain/*.sh template/tools/migrate/*.sh
+	@PATH="$(bin):$$PATH" shellcheck .ci/run dev/toolchain/*.sh template/tools/migrate/*.sh
 	@"$(bin)/yamllint" --strict *.yml .github .pre-commit-config.yaml .yamllint.yml
-	@.tools/go/bin/actionlint -shellcheck "$(bin)/shellcheck" .github/workflows/*.yml
+	@.tools/go/bin/actionlint -shellcheck "$$(PATH="$(bin):$$PATH" command -v shellcheck)" .github/workflows/*.yml
 	@"$(bin)/zizmor" --quiet --offline --pedantic .github/workflows
 	@"$(bin)/pymarkdown" scan --recurse *.md docs
 

