@@ -248,7 +248,7 @@ def test_together_again_finds_what_is_there_and_refuses_to_add_to_it(monorepo, g
 
 def test_together_and_waves_exclude_each_other(monorepo):
     said = fleet("update", "--together", "--wave", "1", monorepo, status=1).stderr
-    assert "give one of them" in said
+    assert "use one of them" in said
     assert said.count("\n") == 1
 
 

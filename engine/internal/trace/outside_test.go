@@ -124,7 +124,7 @@ func seenWhileWaiting(t *testing.T, dial Dial, database string, session *pgx.Con
 			return seen
 		default:
 		}
-		if !look() || !look() {
+		if before, after := look(), look(); !before || !after {
 			continue
 		}
 		waited++
