@@ -1,13 +1,13 @@
 """A service with a Makefile, a history and hand-made copies of the manual follows docs/how-to/adopt.md and loses nothing."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 from copier import run_update
 
+from dev.toolchain import install
 from dev.toolchain.install import ROOT
 from dev.toolchain.published import git_configuration
 from tests.conftest import put_engine
@@ -88,11 +88,9 @@ def follow(existing, run, template, tmp_path, database):
 @pytest.fixture
 def history(existing, run, database):
     """Two migrations that plain goose has applied."""
-    folder = existing.parent / "goose"
-    shutil.copytree(ROOT / "template/tools/migrate", folder)
     url = "postgres://{DB_USER}:{DB_PASSWORD}@{DB_HOST}:{DB_PORT}/{DB_NAME}?sslmode=disable".format(**database)
     arguments = ("-dir", existing / "migrations", "-table", "auth_versions", "postgres", url, "up")
-    result = run("go", "tool", "goose", *arguments, cwd=folder)
+    result = run(install.goose(), *arguments, cwd=existing)
     assert result.returncode == 0, result.stderr
     return database.query("SELECT id, version_id, is_applied, tstamp FROM auth_versions ORDER BY id")
 

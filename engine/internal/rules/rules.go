@@ -431,7 +431,8 @@ func (r *reader) changesRows(each *step) bool {
 			return false
 		}
 		if measured == nil {
-			return true
+			// Without a measurement: what reads a table is asked for its rows, and what reads none is called for its effect.
+			return each.parsed.Kind == "CallStmt" || !readsTables(whole)
 		}
 		writes := slices.ContainsFunc(measured.Locks, func(l trace.Lock) bool { return l.Mode == locks.RowExclusive && l.Kind != "S" && l.Kind != "i" })
 		return writes || len(measured.Rows) > 0 || len(measured.Scanned) > 0
