@@ -199,10 +199,20 @@ def rendered(template, questions, shared) -> Callable[..., Path]:
 
         def render(parent: Path) -> None:
             run_copy(str(template), parent / folder, data=answers, defaults=True, unsafe=False, quiet=True)
+            (parent / "state.json").write_text(json.dumps(state(parent / folder)))
 
-        return once(shared, ["rendered", folder, answers], render) / folder
+        parent = once(shared, ["rendered", folder, answers], render)
+        before = json.loads((parent / "state.json").read_text())
+        assert state(parent / folder) == before, "a test wrote into what others only read: let it use generate"
+        return parent / folder
 
     return rendered
+
+
+def state(folder: Path) -> dict[str, list[int]]:
+    """The size of each file below, and when it was written last."""
+    files = {path.relative_to(folder).as_posix(): path.stat() for path in folder.rglob("*") if path.is_file()}
+    return {name: [file.st_size, file.st_mtime_ns] for name, file in files.items()}
 
 
 def _generate(rendered, tmp_path_factory) -> Iterator[Callable[..., Path]]:

@@ -120,8 +120,8 @@ def test_runbook_is_a_heading_of_the_troubleshooting_guide(rendered, language, d
     ),
     ids=str,
 )
-def test_alerts_fire_as_long_as_they_should_in_every_life_of_a_job(rendered, promtool, answers):
-    result = promtool(rendered(**answers))
+def test_alerts_fire_as_long_as_they_should_in_every_life_of_a_job(generate, promtool, answers):
+    result = promtool(generate(**answers))
     assert result.returncode == 0, result.stdout + result.stderr
 
 

@@ -21,8 +21,8 @@ def promtool(promtool) -> Callable:
     others_slow([{}, {"kubernetes_namespace": "1e3", "prefix": "on", "prometheus_rule_labels": {"release": "off"}}], 1),
     ids=str,
 )
-def test_alerts_fire_as_they_should(rendered, promtool, answers):
-    result = promtool(rendered(service_name="timeline", **answers))
+def test_alerts_fire_as_they_should(generate, promtool, answers):
+    result = promtool(generate(service_name="timeline", **answers))
     assert result.returncode == 0, result.stdout + result.stderr
 
 
