@@ -31,6 +31,7 @@ def test_formatted(go):
     assert go("gofmt", "-l", ".") == ""
 
 
+@pytest.mark.slow
 def test_staticcheck(go):
     go("staticcheck", "-checks=all,-ST1000", "./...")
 

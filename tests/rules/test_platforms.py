@@ -17,6 +17,9 @@ PLATFORMS = {
     "aarch64-unknown-linux-gnu": "linux-arm64",
     "aarch64-apple-darwin": "darwin-arm64",
 }
+# Each asks the registry for what it has.
+pytestmark = pytest.mark.slow
+
 each_platform = pytest.mark.parametrize("platform", PLATFORMS)
 
 
