@@ -108,7 +108,7 @@ SAFE = {
     "default without a transaction": OUTSIDE + "-- +goose Up\nSELECT 1;\nALTER TABLE a ALTER COLUMN b SET DEFAULT 0;",
     "primary key": "-- +goose Up\nALTER TABLE a ADD CONSTRAINT k PRIMARY KEY USING INDEX u;",
     "unique": "-- +goose Up\nALTER TABLE a ADD CONSTRAINT u UNIQUE USING INDEX u;",
-    "enum value": "-- +goose Up\nALTER TYPE mood ADD VALUE 'calm' BEFORE 'sad';",
+    "enum value before another": "-- +goose Up\nALTER TYPE mood ADD VALUE 'calm' BEFORE 'sad';",
     "types": f"-- +goose Up\nCREATE TABLE a ({KEY}, b text, c timestamptz, d jsonb);",
     "block without semicolon": (
         "-- +goose Up\n-- +goose StatementBegin\nSELECT 1\n-- +goose StatementEnd\nALTER TABLE a ADD COLUMN b text;"
