@@ -97,7 +97,7 @@ def test_it_is_refused_where_data_counts(check):
 @pytest.fixture
 def sleeping(service, database):
     """sleeping(folder): a check that stands in the middle of a migration."""
-    query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'BEGIN; SELECT pg_sleep(60)%'"
+    query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()"
 
     def sleeping() -> tuple[Path, subprocess.Popen]:
         folder = service("avion-auth")
