@@ -33,7 +33,7 @@ func token(text, before string) (int, string) {
 	case strings.HasPrefix(text, "--"):
 		return until(text, "\n", 2), " "
 	case strings.HasPrefix(text, "/*"):
-		return comment(text), " "
+		return CommentLength(text), " "
 	case text[0] == '\'':
 		return quotedLength(text, '\'', false), "''"
 	case len(text) > 1 && (text[0] == 'e' || text[0] == 'E') && text[1] == '\'' && !wordEnd.MatchString(before):
@@ -57,8 +57,8 @@ func until(text, word string, from int) int {
 	return len(text)
 }
 
-// comment is the length of a block comment; they nest.
-func comment(text string) int {
+// CommentLength is how many bytes the block comment at the beginning of a text takes: they nest, as PostgreSQL has it.
+func CommentLength(text string) int {
 	depth := 0
 	for position := 0; position+1 < len(text); position++ {
 		switch text[position : position+2] {

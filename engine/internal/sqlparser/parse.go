@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"avion.internal/migrate/internal/migration"
 )
 
 // Statement is one statement of a text.
@@ -76,31 +78,12 @@ func blank(text string) int {
 			}
 			position += end + 1
 		case strings.HasPrefix(rest, "/*"):
-			position += comment(rest)
+			position += migration.CommentLength(rest)
 		default:
 			return position
 		}
 	}
 	return position
-}
-
-// comment is the length of a block comment; they nest.
-func comment(text string) int {
-	depth := 0
-	for position := 0; position+1 < len(text); position++ {
-		switch text[position : position+2] {
-		case "/*":
-			depth++
-			position++
-		case "*/":
-			depth--
-			position++
-			if depth == 0 {
-				return position + 1
-			}
-		}
-	}
-	return len(text)
 }
 
 // Embedded is a piece of SQL inside the body of a function or a DO block.
