@@ -12,7 +12,6 @@ import (
 
 	"avion.internal/migrate/internal/environment"
 	"avion.internal/migrate/internal/failure"
-	"avion.internal/migrate/internal/sslmode"
 )
 
 var refusedLine = regexp.MustCompile(`^\.env line [0-9]+ cannot be read: write NAME=value, ` +
@@ -65,7 +64,7 @@ func FuzzAProjectIsSafeOrRefused(f *testing.F) {
 		}
 		production := environment.Production
 		remote := environment.Host{Name: "db"}
-		if mode := production.DemandedSSLMode(project.Rules(production), remote); mode < sslmode.Require {
+		if mode := production.DemandedSSLMode(project.Rules(production), remote); mode < environment.SSLRequire {
 			t.Errorf("%q: production accepts %s", content, mode)
 		}
 		if rules := project.Rules(environment.Staging); len(rules.PlaintextHosts) > 0 {

@@ -15,7 +15,6 @@ import (
 	"avion.internal/migrate/internal/environment"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/migration"
-	"avion.internal/migrate/internal/sslmode"
 )
 
 // ProjectFile is the name of the file that describes the service.
@@ -183,7 +182,7 @@ func (p Project) addRules(key string, read fileRules) error {
 		PlaintextHosts: read.PlaintextHosts,
 	}
 	if read.SSLMode != "" {
-		rules.SSLMode, err = sslmode.Parse(fmt.Sprintf("%s: environments.%s.ssl_mode", ProjectFile, key), read.SSLMode)
+		rules.SSLMode, err = environment.ParseSSLMode(fmt.Sprintf("%s: environments.%s.ssl_mode", ProjectFile, key), read.SSLMode)
 		if err != nil {
 			return err
 		}

@@ -6,7 +6,6 @@ import (
 
 	"avion.internal/migrate/internal/environment"
 	"avion.internal/migrate/internal/migration"
-	"avion.internal/migrate/internal/sslmode"
 )
 
 func TestThreeLinesAreAProject(t *testing.T) {
@@ -43,7 +42,7 @@ environments:
 		!project.OutOfOrder || project.Service != "avion-auth" || project.Author != "auth team" || project.Database != (Database{"auth_db", "auth"}) {
 		t.Errorf("%+v", project)
 	}
-	if rules := project.Rules(environment.Production); rules.SSLMode != sslmode.VerifyFull || rules.SSLRootCert != "system" {
+	if rules := project.Rules(environment.Production); rules.SSLMode != environment.SSLVerifyFull || rules.SSLRootCert != "system" {
 		t.Errorf("%+v", rules)
 	}
 	if rules := project.Rules(environment.Development); len(rules.PlaintextHosts) != 1 {

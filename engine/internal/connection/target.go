@@ -19,7 +19,6 @@ import (
 	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/environment"
 	"avion.internal/migrate/internal/failure"
-	"avion.internal/migrate/internal/sslmode"
 )
 
 // Target is the database that a run works on.
@@ -27,9 +26,9 @@ type Target struct {
 	Environment environment.Environment
 	Database    string
 	User        string
-	SSLMode     sslmode.Mode
+	SSLMode     environment.SSLMode
 	// DemandedSSLMode is the weakest that the environment takes.
-	DemandedSSLMode sslmode.Mode
+	DemandedSSLMode environment.SSLMode
 	// Inferred tells that nobody has said the environment.
 	Inferred bool
 	// EnvironmentFrom and SSLModeFrom tell people what decided.

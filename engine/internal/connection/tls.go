@@ -8,7 +8,6 @@ import (
 	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/environment"
 	"avion.internal/migrate/internal/failure"
-	"avion.internal/migrate/internal/sslmode"
 )
 
 // systemRoots is libpq's word for the certificate authorities that the operating system trusts.
@@ -16,9 +15,9 @@ const systemRoots = "system"
 
 // transport is how the connection is protected.
 type transport struct {
-	mode     sslmode.Mode
+	mode     environment.SSLMode
 	rootCert string
-	demanded sslmode.Mode
+	demanded environment.SSLMode
 	from     string
 }
 
@@ -38,20 +37,20 @@ func decideTransport(settings config.Settings, chosen fields, host environment.H
 		return transport{}, failure.Refused("%s is %s, but %s on host %q demands at least %s: set DB_SSL_MODE=%s or stronger",
 			setting, asked, where, host.Name, demanded, demanded)
 	}
-	if host.Socket && asked >= sslmode.Require {
+	if host.Socket && asked >= environment.SSLRequire {
 		return transport{}, failure.Refused("sslmode %s cannot be met: the socket %q carries no TLS: set DB_HOST to the server's name",
 			asked, host.Name)
 	}
 	decided := transport{mode: asked, demanded: demanded, from: origin}
-	if asked >= sslmode.Require {
+	if asked >= environment.SSLRequire {
 		decided.rootCert = cmp.Or(settings.Get(config.DBSSLRootCert).Value, chosen.sslRootCert,
 			rules.SSLRootCert, settings.Get(config.PGSSLRootCert).Value)
 	}
 	return decided, decided.check()
 }
 
-func strongestMode(settings config.Settings, chosen fields) (sslmode.Mode, config.Setting, error) {
-	var strongest sslmode.Mode
+func strongestMode(settings config.Settings, chosen fields) (environment.SSLMode, config.Setting, error) {
+	var strongest environment.SSLMode
 	var from config.Setting
 	for _, setting := range []config.Setting{
 		settings.Get(config.DBSSLMode),
@@ -62,7 +61,7 @@ func strongestMode(settings config.Settings, chosen fields) (sslmode.Mode, confi
 		if !setting.Present() {
 			continue
 		}
-		mode, err := sslmode.Parse(setting.Name, setting.Value)
+		mode, err := environment.ParseSSLMode(setting.Name, setting.Value)
 		if err != nil {
 			return 0, config.Setting{}, err
 		}
@@ -75,14 +74,14 @@ func strongestMode(settings config.Settings, chosen fields) (sslmode.Mode, confi
 
 func (t transport) check() error {
 	switch {
-	case t.rootCert == systemRoots && t.mode != sslmode.VerifyFull:
+	case t.rootCert == systemRoots && t.mode != environment.SSLVerifyFull:
 		return failure.Refused("the root certificate is %q and sslmode is %s: the system's roots prove a name, "+
 			"so they need verify-full: set DB_SSL_MODE=verify-full", systemRoots, t.mode)
 	case t.rootCert == systemRoots:
 		return nil
 	case t.rootCert != "":
 		return checkRootCert(t.rootCert)
-	case t.mode >= sslmode.VerifyCA:
+	case t.mode >= environment.SSLVerifyCA:
 		return failure.Refused("sslmode is %s but no root certificate is named: set DB_SSL_ROOT_CERT to its file"+
 			" (or to %q with verify-full)", t.mode, systemRoots)
 	}

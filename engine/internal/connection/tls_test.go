@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"avion.internal/migrate/internal/environment"
 	"avion.internal/migrate/internal/failure"
-	"avion.internal/migrate/internal/sslmode"
 )
 
 const rules = `database: {name: auth_db, user: auth}
@@ -99,7 +99,7 @@ func TestNoFallbackToClearTextFromRequireOn(t *testing.T) {
 func TestWhereTheRootCertificateComesFrom(t *testing.T) {
 	withRoot := rules[:len(rules)-len("{ssl_mode: require}\n")] + "{ssl_mode: verify-full, ssl_root_cert: system}\n"
 	target, err := Resolve(variables{"ENVIRONMENT": "prod", "PGSSLROOTCERT": "/nowhere"}.settings(), project(t, withRoot))
-	if err != nil || target.SSLMode != sslmode.VerifyFull {
+	if err != nil || target.SSLMode != environment.SSLVerifyFull {
 		t.Errorf("%v (%v)", target.SSLMode, err)
 	}
 	noCertificate := filepath.Join(t.TempDir(), "ca.pem")

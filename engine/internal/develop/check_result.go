@@ -7,9 +7,9 @@ import (
 
 	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/failure"
-	"avion.internal/migrate/internal/locks"
 	"avion.internal/migrate/internal/migration"
 	"avion.internal/migrate/internal/operate"
+	"avion.internal/migrate/internal/tablelock"
 )
 
 // checkResult is what a check has found, for machines and for the summary of a job.
@@ -39,7 +39,7 @@ type checkedMigration struct {
 	Transaction  bool  `json:"transaction"`
 	Milliseconds int64 `json:"duration_ms"`
 	// Locks were measured, or are expected of a file that runs without a transaction.
-	Locks []locks.Lock `json:"locks"`
+	Locks []tablelock.Lock `json:"locks"`
 	// Statements and Findings are those of new migrations, or of all where no base tells which are new.
 	Statements []operate.PlannedStatement `json:"statements,omitempty"`
 	Findings   []operate.PlannedFinding   `json:"findings,omitempty"`
@@ -57,7 +57,7 @@ func (m checkedMigration) String() string {
 	return strings.Join(words, "; ")
 }
 
-func listed(all []locks.Lock) string {
+func listed(all []tablelock.Lock) string {
 	words := make([]string, len(all))
 	for position, lock := range all {
 		words[position] = lock.String()

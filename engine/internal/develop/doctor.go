@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 
-	"avion.internal/migrate/internal/annotation"
 	"avion.internal/migrate/internal/child"
 	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/connection"
@@ -56,7 +55,7 @@ func Doctor(ctx context.Context, outside terminal.Terminal, options DoctorOption
 	if config.Process().Typed(config.GitHubActions) == "true" && !options.JSON {
 		prefix := git.Repository{}.Prefix(ctx)
 		for _, item := range failed {
-			shown := annotation.Annotation{Level: "error", Title: "migrate doctor: " + item.Item, Message: item.Evidence}
+			shown := report.Annotation{Level: "error", Title: "migrate doctor: " + item.Item, Message: item.Evidence}
 			if item.File != "" {
 				shown.File, shown.Line = prefix+item.File, max(item.Line, 1)
 			}

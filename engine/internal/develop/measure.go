@@ -10,10 +10,10 @@ import (
 
 	goosedb "github.com/pressly/goose/v3/database"
 
-	"avion.internal/migrate/internal/locks"
 	"avion.internal/migrate/internal/migration"
 	"avion.internal/migrate/internal/operate"
 	"avion.internal/migrate/internal/rules"
+	"avion.internal/migrate/internal/tablelock"
 	"avion.internal/migrate/internal/trace"
 )
 
@@ -40,7 +40,7 @@ func (c *checker) measure(ctx context.Context, step migration.Migration) (checke
 		return checkedMigration{}, err
 	}
 	checked := checkedMigration{
-		Version: step.Version, File: step.File, New: c.result.base.misses(step.File), Transaction: !script.NoTransaction, Locks: []locks.Lock{},
+		Version: step.Version, File: step.File, New: c.result.base.misses(step.File), Transaction: !script.NoTransaction, Locks: []tablelock.Lock{},
 	}
 	there, err := c.relations(ctx)
 	if err != nil {
@@ -92,31 +92,31 @@ func (c *checker) relations(ctx context.Context) (map[uint32]relation, error) {
 func withoutSchema(table string) string { return strings.TrimPrefix(path.Ext("."+table), ".") }
 
 // taken are the strongest locks of the transaction that make somebody wait, the strongest first.
-func taken(ctx context.Context, db goosedb.DBTxConn, there map[uint32]relation) ([]locks.Lock, error) {
+func taken(ctx context.Context, db goosedb.DBTxConn, there map[uint32]relation) ([]tablelock.Lock, error) {
 	rows, err := db.QueryContext(ctx, takenQuery)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	strongest := map[uint32]locks.Mode{}
+	strongest := map[uint32]tablelock.Mode{}
 	for rows.Next() {
 		var id uint32
 		var name string
 		if err := rows.Scan(&id, &name); err != nil {
 			return nil, err
 		}
-		mode, counts := locks.Stored(name)
+		mode, counts := tablelock.Stored(name)
 		if _, existed := there[id]; existed && counts && mode.StrongerThan(strongest[id]) {
 			strongest[id] = mode
 		}
 	}
-	found := []locks.Lock{}
+	found := []tablelock.Lock{}
 	for id, mode := range strongest {
 		object := there[id]
 		// Every write locks the indexes and sequences of its table a little.
 		isPart := object.kind == "i" || object.kind == "I" || object.kind == "S"
-		if !isPart || mode.StrongerThan(locks.RowExclusive) && mode.StrongerThan(strongest[object.table]) {
-			found = append(found, locks.Lock{Relation: object.name, Mode: mode})
+		if !isPart || mode.StrongerThan(tablelock.RowExclusive) && mode.StrongerThan(strongest[object.table]) {
+			found = append(found, tablelock.Lock{Relation: object.name, Mode: mode})
 		}
 	}
 	sortLocks(found)
@@ -124,17 +124,17 @@ func taken(ctx context.Context, db goosedb.DBTxConn, there map[uint32]relation) 
 }
 
 // expected are the locks that the text of a file without a transaction lets expect, as far as they are known.
-func expected(statements []migration.Statement) ([]locks.Lock, error) {
+func expected(statements []migration.Statement) ([]tablelock.Lock, error) {
 	units, err := trace.Units(statements)
 	if err != nil {
 		return nil, err
 	}
 	verdict := rules.Check(rules.File{NoTransaction: true, Units: units})
-	found := []locks.Lock{}
+	found := []tablelock.Lock{}
 	for unit := range units {
 		held, _ := verdict.Locks(unit)
 		for _, lock := range held {
-			position := slices.IndexFunc(found, func(known locks.Lock) bool {
+			position := slices.IndexFunc(found, func(known tablelock.Lock) bool {
 				return known.Relation == lock.Relation && known.OfIndex == lock.OfIndex
 			})
 			switch {
@@ -149,8 +149,8 @@ func expected(statements []migration.Statement) ([]locks.Lock, error) {
 	return found, nil
 }
 
-func sortLocks(found []locks.Lock) {
-	slices.SortFunc(found, func(a, b locks.Lock) int {
+func sortLocks(found []tablelock.Lock) {
+	slices.SortFunc(found, func(a, b tablelock.Lock) int {
 		switch {
 		case a.Mode.StrongerThan(b.Mode):
 			return -1

@@ -7,13 +7,13 @@ import (
 	"os"
 	"slices"
 
-	"avion.internal/migrate/internal/annotation"
 	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/environment"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/git"
 	"avion.internal/migrate/internal/lint"
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/report"
 	"avion.internal/migrate/internal/wiring"
 )
 
@@ -215,7 +215,7 @@ func (e *Engine) tell(problems []error) error {
 // annotate lets GitHub show the problems beside their lines.
 func (e *Engine) annotate(prefix string, problems []error) {
 	for _, problem := range problems {
-		shown := annotation.Annotation{Level: "error", Title: "migrate validate", Message: problem.Error()}
+		shown := report.Annotation{Level: "error", Title: "migrate validate", Message: problem.Error()}
 		var placed *failure.Error
 		if errors.As(problem, &placed) && placed.File != "" {
 			shown.File, shown.Line = prefix+placed.File, placed.Line

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"avion.internal/migrate/internal/failure"
-	"avion.internal/migrate/internal/sslmode"
 )
 
 // Environment is where a database lives.
@@ -67,17 +66,17 @@ func Infer(host Host) (Environment, error) {
 
 // Rules are what .goose.yml adds for one environment.
 type Rules struct {
-	SSLMode        sslmode.Mode
+	SSLMode        SSLMode
 	SSLRootCert    string
 	PlaintextHosts []string
 }
 
 // WeakestSSLMode is the weakest TLS mode that .goose.yml may name.
-func (e Environment) WeakestSSLMode() sslmode.Mode {
+func (e Environment) WeakestSSLMode() SSLMode {
 	if e == Production {
-		return sslmode.Require
+		return SSLRequire
 	}
-	return sslmode.Disable
+	return SSLDisable
 }
 
 // Check refuses rules that the environment does not allow.
@@ -104,12 +103,12 @@ func (e Environment) CheckNotWeaker(rules, merged Rules, base string) error {
 }
 
 // DemandedSSLMode is the weakest TLS mode that is acceptable for a host.
-func (e Environment) DemandedSSLMode(rules Rules, host Host) sslmode.Mode {
+func (e Environment) DemandedSSLMode(rules Rules, host Host) SSLMode {
 	demanded := max(rules.SSLMode, e.WeakestSSLMode())
 	if host.Local || e.Disposable() && slices.Contains(rules.PlaintextHosts, host.Name) {
 		return demanded
 	}
-	return max(demanded, sslmode.Require)
+	return max(demanded, SSLRequire)
 }
 
 // CheckDisposable refuses an operation that destroys or invents data, everywhere but in development and test.

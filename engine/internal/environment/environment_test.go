@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"avion.internal/migrate/internal/failure"
-	"avion.internal/migrate/internal/sslmode"
 )
 
 func TestEnvironmentIsKnownByItsNamesInAnyCase(t *testing.T) {
@@ -62,26 +61,26 @@ func TestTLSIsDemandedByEnvironmentAndHost(t *testing.T) {
 		environment Environment
 		rules       Rules
 		host        Host
-		want        sslmode.Mode
+		want        SSLMode
 	}{
-		{Development, Rules{}, local, sslmode.Disable},
-		{Development, Rules{}, compose, sslmode.Require},
-		{Development, plaintext, compose, sslmode.Disable},
-		{Development, plaintext, remote, sslmode.Require},
-		{Development, Rules{SSLMode: sslmode.VerifyFull}, local, sslmode.VerifyFull},
-		{Test, Rules{}, local, sslmode.Disable},
-		{Test, plaintext, compose, sslmode.Disable},
-		{Test, Rules{}, remote, sslmode.Require},
-		{Staging, Rules{}, local, sslmode.Disable},
-		{Staging, Rules{SSLMode: sslmode.Require}, local, sslmode.Require},
-		{Staging, plaintext, compose, sslmode.Require},
-		{Staging, Rules{}, remote, sslmode.Require},
-		{Production, Rules{}, local, sslmode.Require},
-		{Production, Rules{}, remote, sslmode.Require},
-		{Production, plaintext, compose, sslmode.Require},
-		{Production, Rules{SSLMode: sslmode.Disable}, local, sslmode.Require},
-		{Production, Rules{SSLMode: sslmode.VerifyCA}, local, sslmode.VerifyCA},
-		{Production, Rules{SSLMode: sslmode.VerifyFull}, remote, sslmode.VerifyFull},
+		{Development, Rules{}, local, SSLDisable},
+		{Development, Rules{}, compose, SSLRequire},
+		{Development, plaintext, compose, SSLDisable},
+		{Development, plaintext, remote, SSLRequire},
+		{Development, Rules{SSLMode: SSLVerifyFull}, local, SSLVerifyFull},
+		{Test, Rules{}, local, SSLDisable},
+		{Test, plaintext, compose, SSLDisable},
+		{Test, Rules{}, remote, SSLRequire},
+		{Staging, Rules{}, local, SSLDisable},
+		{Staging, Rules{SSLMode: SSLRequire}, local, SSLRequire},
+		{Staging, plaintext, compose, SSLRequire},
+		{Staging, Rules{}, remote, SSLRequire},
+		{Production, Rules{}, local, SSLRequire},
+		{Production, Rules{}, remote, SSLRequire},
+		{Production, plaintext, compose, SSLRequire},
+		{Production, Rules{SSLMode: SSLDisable}, local, SSLRequire},
+		{Production, Rules{SSLMode: SSLVerifyCA}, local, SSLVerifyCA},
+		{Production, Rules{SSLMode: SSLVerifyFull}, remote, SSLVerifyFull},
 	} {
 		if got := c.environment.DemandedSSLMode(c.rules, c.host); got != c.want {
 			t.Errorf("%s, %+v, host %s: %s, not %s", c.environment, c.rules, c.host.Name, got, c.want)

@@ -13,10 +13,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avion.internal/migrate/internal/locks"
 	"avion.internal/migrate/internal/migration"
 	"avion.internal/migrate/internal/postgrestest"
 	"avion.internal/migrate/internal/rules"
+	"avion.internal/migrate/internal/tablelock"
 	"avion.internal/migrate/internal/trace"
 )
 
@@ -182,7 +182,7 @@ func expectFindings(t *testing.T, each lintCase, findings []Finding) {
 }
 
 // takenBy runs statements in a transaction of another session and asks pg_locks, by name, what it has of what was there.
-func takenBy(t *testing.T, session *pgx.Conn, statements []migration.Statement) (map[string]locks.Mode, error) {
+func takenBy(t *testing.T, session *pgx.Conn, statements []migration.Statement) (map[string]tablelock.Mode, error) {
 	t.Helper()
 	transaction, err := session.Begin(context.Background())
 	if err != nil {
@@ -204,13 +204,13 @@ func takenBy(t *testing.T, session *pgx.Conn, statements []migration.Statement) 
 			return nil, err
 		}
 	}
-	taken := map[string]locks.Mode{}
+	taken := map[string]tablelock.Mode{}
 	rows, err = transaction.Query(context.Background(), "SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := pgx.ForEachRow(rows, []any{&oid, &name}, func() error {
-		if mode, counts := locks.Stored(name); counts && there[oid] != "" && mode.StrongerThan(taken[there[oid]]) {
+		if mode, counts := tablelock.Stored(name); counts && there[oid] != "" && mode.StrongerThan(taken[there[oid]]) {
 			taken[there[oid]] = mode
 		}
 		return nil
@@ -220,8 +220,8 @@ func takenBy(t *testing.T, session *pgx.Conn, statements []migration.Statement) 
 	return taken, nil
 }
 
-func strongest(statements []trace.Statement) map[string]locks.Mode {
-	taken := map[string]locks.Mode{}
+func strongest(statements []trace.Statement) map[string]tablelock.Mode {
+	taken := map[string]tablelock.Mode{}
 	for _, statement := range statements {
 		for _, lock := range statement.Locks {
 			if lock.Mode.StrongerThan(taken[lock.Name]) && lock.Kind != "c" {
@@ -243,8 +243,8 @@ func compareExpectation(t *testing.T, each lintCase, review, textOnly Review, st
 	if unknown != "" || slices.ContainsFunc(got, func(l rules.HeldLock) bool { return l.OfIndex }) {
 		return
 	}
-	describe := func(all []rules.HeldLock) map[string]locks.Mode {
-		found := map[string]locks.Mode{}
+	describe := func(all []rules.HeldLock) map[string]tablelock.Mode {
+		found := map[string]tablelock.Mode{}
 		for _, lock := range all {
 			found[lock.Relation] = lock.Mode
 		}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"avion.internal/migrate/internal/annotation"
+	"avion.internal/migrate/internal/report"
 	"avion.internal/migrate/internal/rules"
 )
 
@@ -21,7 +21,7 @@ func Annotation(prefix string) func(Finding) string {
 		if f.Level == "error" {
 			level = "error"
 		}
-		return annotation.Annotation{
+		return report.Annotation{
 			Level: level, File: prefix + f.File, Line: f.Line, Column: f.Column, Title: f.Rule, Message: f.advice(),
 		}.String()
 	}

@@ -11,7 +11,7 @@ import (
 
 	"avion.internal/migrate/internal/backfill"
 	"avion.internal/migrate/internal/failure"
-	"avion.internal/migrate/internal/lock"
+	"avion.internal/migrate/internal/runlock"
 )
 
 // BackfillOptions are what to do with a job other than bringing it to its end.
@@ -97,7 +97,7 @@ func (s *Session) lockJob(ctx context.Context, table, job string) error {
 	if err != nil {
 		return err
 	}
-	return lock.Advisory{
+	return runlock.Advisory{
 		Database: s.Target.Database,
 		Table:    table + "/" + job,
 		Timeout:  timeout,

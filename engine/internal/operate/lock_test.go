@@ -8,12 +8,12 @@ import (
 	"time"
 
 	"avion.internal/migrate/internal/failure"
-	"avion.internal/migrate/internal/lock"
+	"avion.internal/migrate/internal/runlock"
 )
 
 func (s service) hold() {
 	s.T.Helper()
-	key := lock.Advisory{Database: s.Name, Table: "goose_db_version"}.Key()
+	key := runlock.Advisory{Database: s.Name, Table: "goose_db_version"}.Key()
 	s.Execute(s.T, fmt.Sprintf("SELECT pg_advisory_lock(%d)", key))
 }
 

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"unicode"
 
-	"avion.internal/migrate/internal/locks"
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/tablelock"
 )
 
 // Plan is what Up would run now. The developers' program adds what it measures.
@@ -93,7 +93,7 @@ type PlannedFinding struct {
 
 // PlannedLock is a lock, whom it keeps waiting and, where it is held further, until the end of the statement on which line.
 type PlannedLock struct {
-	locks.Lock
+	tablelock.Lock
 	Blocks string `json:"blocks"`
 	Until  int    `json:"until_line,omitempty"`
 	Size   *Size  `json:"size,omitempty"`

@@ -13,8 +13,8 @@ import (
 	"avion.internal/migrate/internal/connection"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/history"
-	"avion.internal/migrate/internal/lock"
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/runlock"
 )
 
 // Session is the open connection to the target, and with it the lock once it is taken.
@@ -29,7 +29,7 @@ type Session struct {
 	// toldWeaker tells that the run has said that the mark protects less than the target's environment.
 	toldWeaker bool
 	// lease is the lock in a table, and its session; nil where the lock belongs to the run's own session.
-	lease        *lock.Lease
+	lease        *runlock.Lease
 	leaseSession *sql.DB
 	// watcher is the session that finds out what the run's session, whose id is pid, waits for.
 	watcher *sql.DB
@@ -122,8 +122,8 @@ func (s *Session) Lock(ctx context.Context) error {
 	return err
 }
 
-func (s *Session) advisory(timeout time.Duration) lock.Advisory {
-	return lock.Advisory{Database: s.Target.Database, Table: s.Engine.Project.Migrations.Table, Timeout: timeout, Say: s.Engine.Report.Say}
+func (s *Session) advisory(timeout time.Duration) runlock.Advisory {
+	return runlock.Advisory{Database: s.Target.Database, Table: s.Engine.Project.Migrations.Table, Timeout: timeout, Say: s.Engine.Report.Say}
 }
 
 // guard is a statement that fails where the session has lost its lock; empty where it never took one, or has it in a table.
@@ -151,7 +151,7 @@ func (s *Session) lockTable(ctx context.Context, timeout time.Duration) error {
 	if err != nil {
 		return err
 	}
-	lease := &lock.Lease{
+	lease := &runlock.Lease{
 		Database: s.Target.Database,
 		Table:    s.Engine.Project.Migrations.Table,
 		Timeout:  timeout,

@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"slices"
 
-	"avion.internal/migrate/internal/locks"
+	"avion.internal/migrate/internal/tablelock"
 )
 
 // HeldLock is a lock as people are told of it; Until is the line of the statement with which it ends, 0 where that is not
 // known.
 type HeldLock struct {
-	locks.Lock
+	tablelock.Lock
 	Until int
 }
 
@@ -42,17 +42,17 @@ func (v Verdict) locksOf(index int) ([]HeldLock, string) {
 		if lock.Kind == "S" {
 			ofTable = ""
 		}
-		if lock.Kind == "c" || part && (!lock.Mode.StrongerThan(locks.RowExclusive) || !lock.Mode.StrongerThan(ofTable)) {
+		if lock.Kind == "c" || part && (!lock.Mode.StrongerThan(tablelock.RowExclusive) || !lock.Mode.StrongerThan(ofTable)) {
 			continue
 		}
-		all = append(all, HeldLock{locks.Lock{Relation: lock.Name, Mode: lock.Mode}, lock.Until})
+		all = append(all, HeldLock{tablelock.Lock{Relation: lock.Name, Mode: lock.Mode}, lock.Until})
 	}
 	// What an earlier statement holds, pg_locks does not show again.
 	for _, taking := range each.expected.takings {
 		before := each.heldBefore[taking.relation]
 		known := slices.ContainsFunc(all, func(l HeldLock) bool { return storedName(l.Relation) == taking.relation })
 		if before != "" && !known && !taking.ofIndex && !taking.mode.StrongerThan(before) {
-			all = append(all, HeldLock{locks.Lock{Relation: string(taking.relation), Mode: taking.mode}, 0})
+			all = append(all, HeldLock{tablelock.Lock{Relation: string(taking.relation), Mode: taking.mode}, 0})
 		}
 	}
 	slices.SortStableFunc(all, strongestFirst)
@@ -65,7 +65,7 @@ func (s step) expectedLocks() ([]HeldLock, string) {
 		if s.fresh[taking.relation] {
 			continue
 		}
-		all = append(all, HeldLock{locks.Lock{Relation: string(taking.relation), OfIndex: taking.ofIndex, Mode: taking.mode}, 0})
+		all = append(all, HeldLock{tablelock.Lock{Relation: string(taking.relation), OfIndex: taking.ofIndex, Mode: taking.mode}, 0})
 	}
 	return all, s.expected.unknown
 }

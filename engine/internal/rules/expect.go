@@ -3,14 +3,14 @@ package rules
 import (
 	"slices"
 
-	"avion.internal/migrate/internal/locks"
 	"avion.internal/migrate/internal/sqlparser"
+	"avion.internal/migrate/internal/tablelock"
 )
 
 // taking is a lock that a statement's text lets expect.
 type taking struct {
 	relation name
-	mode     locks.Mode
+	mode     tablelock.Mode
 	// ofIndex tells that the lock is on the table of the index that is named.
 	ofIndex bool
 	// referenced tells that a foreign key leads to the relation.
@@ -30,7 +30,7 @@ const (
 	pointsTo   = "a foreign key locks the table that it points to as well"
 )
 
-func (e *expectation) add(relation name, mode locks.Mode) {
+func (e *expectation) add(relation name, mode tablelock.Mode) {
 	for position := range e.takings {
 		if known := &e.takings[position]; known.relation == relation && !known.ofIndex {
 			if mode.StrongerThan(known.mode) {
@@ -48,7 +48,7 @@ func (e *expectation) add(relation name, mode locks.Mode) {
 func (e *expectation) references(node sqlparser.Node) {
 	node.Find(func(_ string, constraint sqlparser.Node) {
 		if target := constraint.Child("pktable"); target != nil {
-			e.add(relationName(target), locks.ShareRowExclusive)
+			e.add(relationName(target), tablelock.ShareRowExclusive)
 			for position := range e.takings {
 				if e.takings[position].relation == relationName(target) {
 					e.takings[position].referenced = true
@@ -71,9 +71,9 @@ func expect(statement *sqlparser.Statement) expectation {
 	case "AlterTableStmt":
 		e.alter(node)
 	case "IndexStmt":
-		mode := locks.Share
+		mode := tablelock.Share
 		if node.Is("concurrent") {
-			mode = locks.ShareUpdateExclusive
+			mode = tablelock.ShareUpdateExclusive
 		}
 		e.add(relation, mode)
 	case "DropStmt":
@@ -81,18 +81,18 @@ func expect(statement *sqlparser.Statement) expectation {
 	case "RenameStmt":
 		e.rename(node)
 	case "AlterObjectSchemaStmt":
-		e.add(relation, locks.AccessExclusive)
+		e.add(relation, tablelock.AccessExclusive)
 	case "CreateTrigStmt":
-		e.add(relation, locks.ShareRowExclusive)
-		e.add(relationName(node.Child("constrrel")), locks.ShareRowExclusive)
+		e.add(relation, tablelock.ShareRowExclusive)
+		e.add(relationName(node.Child("constrrel")), tablelock.ShareRowExclusive)
 	case "RuleStmt":
-		e.add(relation, locks.AccessExclusive)
+		e.add(relation, tablelock.AccessExclusive)
 	case "CreatePolicyStmt", "AlterPolicyStmt":
-		e.add(relationName(node.Child("table")), locks.AccessExclusive)
+		e.add(relationName(node.Child("table")), tablelock.AccessExclusive)
 	case "CreateStmt":
-		parent := locks.ShareUpdateExclusive
+		parent := tablelock.ShareUpdateExclusive
 		if node.Child("partbound") != nil {
-			parent = locks.AccessExclusive
+			parent = tablelock.AccessExclusive
 		}
 		for _, each := range node.List("inhRelations") {
 			e.add(relationName(each.Child("RangeVar")), parent)
@@ -102,7 +102,7 @@ func expect(statement *sqlparser.Statement) expectation {
 		e.references(node)
 	case "TruncateStmt":
 		for _, each := range node.List("relations") {
-			e.add(relationName(each.Child("RangeVar")), locks.AccessExclusive)
+			e.add(relationName(each.Child("RangeVar")), tablelock.AccessExclusive)
 		}
 		if node.Text("behavior") == "DROP_CASCADE" {
 			e.unknown = reachesOut
@@ -115,14 +115,14 @@ func expect(statement *sqlparser.Statement) expectation {
 			}
 		}
 	case "ClusterStmt":
-		e.add(relation, locks.AccessExclusive)
+		e.add(relation, tablelock.AccessExclusive)
 		if relation == "" {
 			e.unknown = "it locks every table that was clustered before"
 		}
 	case "VacuumStmt":
-		mode := locks.ShareUpdateExclusive
+		mode := tablelock.ShareUpdateExclusive
 		if optionOn(node.List("options"), "full") {
-			mode = locks.AccessExclusive
+			mode = tablelock.AccessExclusive
 		}
 		for _, each := range node.List("rels") {
 			e.add(relationName(each.Child("VacuumRelation").Child("relation")), mode)
@@ -133,30 +133,30 @@ func expect(statement *sqlparser.Statement) expectation {
 	case "ReindexStmt":
 		e.reindex(node)
 	case "RefreshMatViewStmt":
-		mode := locks.AccessExclusive
+		mode := tablelock.AccessExclusive
 		if node.Is("concurrent") {
-			mode = locks.Exclusive
+			mode = tablelock.Exclusive
 		}
 		e.add(relation, mode)
 	case "ViewStmt":
 		if node.Is("replace") {
-			e.add(relationName(node.Child("view")), locks.AccessExclusive)
+			e.add(relationName(node.Child("view")), tablelock.AccessExclusive)
 		}
 	case "AlterSeqStmt":
-		e.add(relationName(node.Child("sequence")), locks.ShareRowExclusive)
+		e.add(relationName(node.Child("sequence")), tablelock.ShareRowExclusive)
 	case "CommentStmt":
 		e.comment(node)
 	case "CreateStatsStmt":
 		for _, each := range node.List("relations") {
-			e.add(relationName(each.Child("RangeVar")), locks.ShareUpdateExclusive)
+			e.add(relationName(each.Child("RangeVar")), tablelock.ShareUpdateExclusive)
 		}
 	case "CreatePublicationStmt":
 		node.Find(func(_ string, table sqlparser.Node) {
-			e.add(relationName(table.Child("relation")), locks.ShareUpdateExclusive)
+			e.add(relationName(table.Child("relation")), tablelock.ShareUpdateExclusive)
 		}, "pubtable", "PublicationTable")
 	case "CopyStmt":
 		if node.Is("is_from") {
-			e.add(relation, locks.RowExclusive)
+			e.add(relation, tablelock.RowExclusive)
 		}
 	case "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "SelectStmt", "CreateTableAsStmt", "DeclareCursorStmt":
 		e.query(statement)
@@ -172,8 +172,8 @@ func expect(statement *sqlparser.Statement) expectation {
 	return e
 }
 
-func lockModes() []locks.Mode {
-	return []locks.Mode{"", "", locks.RowShare, locks.RowExclusive, locks.ShareUpdateExclusive, locks.Share, locks.ShareRowExclusive, locks.Exclusive, locks.AccessExclusive}
+func lockModes() []tablelock.Mode {
+	return []tablelock.Mode{"", "", tablelock.RowShare, tablelock.RowExclusive, tablelock.ShareUpdateExclusive, tablelock.Share, tablelock.ShareRowExclusive, tablelock.Exclusive, tablelock.AccessExclusive}
 }
 
 // query adds what a query writes to, wherever in it it does.
@@ -181,16 +181,16 @@ func (e *expectation) query(statement *sqlparser.Statement) {
 	whole := sqlparser.Node{statement.Kind: map[string]any(statement.Node)}
 	whole.Find(func(kind string, node sqlparser.Node) {
 		if kind != "SelectStmt" {
-			e.add(relationName(node.Child("relation")), locks.RowExclusive)
+			e.add(relationName(node.Child("relation")), tablelock.RowExclusive)
 			return
 		}
 		for _, clause := range node.List("lockingClause") {
 			named := clause.Child("LockingClause").List("lockedRels")
 			for _, each := range named {
-				e.add(aliased(node, each.Child("RangeVar").Text("relname")), locks.RowShare)
+				e.add(aliased(node, each.Child("RangeVar").Text("relname")), tablelock.RowShare)
 			}
 			if len(named) == 0 {
-				node.Find(func(_ string, table sqlparser.Node) { e.add(relationName(table), locks.RowShare) }, "RangeVar")
+				node.Find(func(_ string, table sqlparser.Node) { e.add(relationName(table), tablelock.RowShare) }, "RangeVar")
 			}
 		}
 	}, "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "SelectStmt")
@@ -215,20 +215,20 @@ func (e *expectation) drop(node sqlparser.Node) {
 		parts := each.Child("List").Strings("items")
 		switch node.Text("removeType") {
 		case "OBJECT_TABLE", "OBJECT_FOREIGN_TABLE":
-			e.add(partsName(parts), locks.AccessExclusive)
+			e.add(partsName(parts), tablelock.AccessExclusive)
 			e.unknown = pointsTo
 		case "OBJECT_VIEW", "OBJECT_MATVIEW", "OBJECT_SEQUENCE":
-			e.add(partsName(parts), locks.AccessExclusive)
+			e.add(partsName(parts), tablelock.AccessExclusive)
 		case "OBJECT_INDEX":
-			mode := locks.AccessExclusive
+			mode := tablelock.AccessExclusive
 			if node.Is("concurrent") {
-				mode = locks.ShareUpdateExclusive
+				mode = tablelock.ShareUpdateExclusive
 			} else {
 				e.add(partsName(parts), mode)
 			}
 			e.takings = append(e.takings, taking{relation: partsName(parts), mode: mode, ofIndex: true})
 		case "OBJECT_TRIGGER", "OBJECT_POLICY", "OBJECT_RULE":
-			e.add(partsName(parts[:max(len(parts)-1, 0)]), locks.AccessExclusive)
+			e.add(partsName(parts[:max(len(parts)-1, 0)]), tablelock.AccessExclusive)
 		}
 	}
 	if node.Text("behavior") == "DROP_CASCADE" {
@@ -237,10 +237,10 @@ func (e *expectation) drop(node sqlparser.Node) {
 }
 
 func (e *expectation) rename(node sqlparser.Node) {
-	mode := locks.AccessExclusive
+	mode := tablelock.AccessExclusive
 	switch node.Text("renameType") {
 	case "OBJECT_INDEX":
-		mode = locks.ShareUpdateExclusive
+		mode = tablelock.ShareUpdateExclusive
 	case "OBJECT_TABLE", "OBJECT_COLUMN", "OBJECT_VIEW", "OBJECT_MATVIEW", "OBJECT_SEQUENCE", "OBJECT_FOREIGN_TABLE", "OBJECT_TABCONSTRAINT",
 		"OBJECT_TRIGGER", "OBJECT_POLICY", "OBJECT_RULE":
 	default:
@@ -255,17 +255,17 @@ func (e *expectation) reindex(node sqlparser.Node) {
 	switch node.Text("kind") {
 	case "REINDEX_OBJECT_INDEX":
 		if concurrent {
-			e.takings = append(e.takings, taking{relation: relation, mode: locks.ShareUpdateExclusive, ofIndex: true})
+			e.takings = append(e.takings, taking{relation: relation, mode: tablelock.ShareUpdateExclusive, ofIndex: true})
 			return
 		}
-		e.add(relation, locks.AccessExclusive)
-		e.takings = append(e.takings, taking{relation: relation, mode: locks.Share, ofIndex: true})
+		e.add(relation, tablelock.AccessExclusive)
+		e.takings = append(e.takings, taking{relation: relation, mode: tablelock.Share, ofIndex: true})
 	case "REINDEX_OBJECT_TABLE":
 		if concurrent {
-			e.add(relation, locks.ShareUpdateExclusive)
+			e.add(relation, tablelock.ShareUpdateExclusive)
 			return
 		}
-		e.add(relation, locks.Share)
+		e.add(relation, tablelock.Share)
 		e.unknown = "each index of the table is locked ACCESS EXCLUSIVE"
 	default:
 		e.unknown = "it locks every table with an index there"
@@ -276,20 +276,20 @@ func (e *expectation) comment(node sqlparser.Node) {
 	parts := node.Child("object").Child("List").Strings("items")
 	switch node.Text("objtype") {
 	case "OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW", "OBJECT_FOREIGN_TABLE", "OBJECT_SEQUENCE", "OBJECT_INDEX":
-		e.add(partsName(parts), locks.ShareUpdateExclusive)
+		e.add(partsName(parts), tablelock.ShareUpdateExclusive)
 	case "OBJECT_COLUMN", "OBJECT_TABCONSTRAINT", "OBJECT_TRIGGER", "OBJECT_POLICY", "OBJECT_RULE":
-		e.add(partsName(parts[:max(len(parts)-1, 0)]), locks.ShareUpdateExclusive)
+		e.add(partsName(parts[:max(len(parts)-1, 0)]), tablelock.ShareUpdateExclusive)
 	}
 }
 
 // The actions of ALTER TABLE whose lock is weaker than ACCESS EXCLUSIVE.
-var weaker = map[string]locks.Mode{
-	"AT_SetStatistics": locks.ShareUpdateExclusive, "AT_SetOptions": locks.ShareUpdateExclusive, "AT_ResetOptions": locks.ShareUpdateExclusive,
-	"AT_ValidateConstraint": locks.ShareUpdateExclusive, "AT_ClusterOn": locks.ShareUpdateExclusive, "AT_DropCluster": locks.ShareUpdateExclusive,
-	"AT_AttachPartition": locks.ShareUpdateExclusive, "AT_DetachPartitionFinalize": locks.ShareUpdateExclusive,
-	"AT_EnableTrig": locks.ShareRowExclusive, "AT_EnableAlwaysTrig": locks.ShareRowExclusive, "AT_EnableReplicaTrig": locks.ShareRowExclusive,
-	"AT_EnableTrigAll": locks.ShareRowExclusive, "AT_EnableTrigUser": locks.ShareRowExclusive, "AT_DisableTrig": locks.ShareRowExclusive,
-	"AT_DisableTrigAll": locks.ShareRowExclusive, "AT_DisableTrigUser": locks.ShareRowExclusive,
+var weaker = map[string]tablelock.Mode{
+	"AT_SetStatistics": tablelock.ShareUpdateExclusive, "AT_SetOptions": tablelock.ShareUpdateExclusive, "AT_ResetOptions": tablelock.ShareUpdateExclusive,
+	"AT_ValidateConstraint": tablelock.ShareUpdateExclusive, "AT_ClusterOn": tablelock.ShareUpdateExclusive, "AT_DropCluster": tablelock.ShareUpdateExclusive,
+	"AT_AttachPartition": tablelock.ShareUpdateExclusive, "AT_DetachPartitionFinalize": tablelock.ShareUpdateExclusive,
+	"AT_EnableTrig": tablelock.ShareRowExclusive, "AT_EnableAlwaysTrig": tablelock.ShareRowExclusive, "AT_EnableReplicaTrig": tablelock.ShareRowExclusive,
+	"AT_EnableTrigAll": tablelock.ShareRowExclusive, "AT_EnableTrigUser": tablelock.ShareRowExclusive, "AT_DisableTrig": tablelock.ShareRowExclusive,
+	"AT_DisableTrigAll": tablelock.ShareRowExclusive, "AT_DisableTrigUser": tablelock.ShareRowExclusive,
 }
 
 func (e *expectation) alter(node sqlparser.Node) {
@@ -299,31 +299,31 @@ func (e *expectation) alter(node sqlparser.Node) {
 		subtype := command.Text("subtype")
 		mode, known := weaker[subtype]
 		if !known {
-			mode = locks.AccessExclusive
+			mode = tablelock.AccessExclusive
 		}
 		partition := command.Child("def").Child("PartitionCmd")
 		constraint := command.Child("def").Child("Constraint")
 		switch subtype {
 		case "AT_AddConstraint":
 			if constraint.Text("contype") == "CONSTR_FOREIGN" {
-				mode = locks.ShareRowExclusive
+				mode = tablelock.ShareRowExclusive
 			}
 		case "AT_AttachPartition":
 			e.add(relation, mode)
-			e.add(relationName(partition.Child("name")), locks.AccessExclusive)
+			e.add(relationName(partition.Child("name")), tablelock.AccessExclusive)
 			e.unknown = "a default partition is locked as well"
 		case "AT_DetachPartition":
 			if partition.Is("concurrent") {
-				mode = locks.ShareUpdateExclusive
+				mode = tablelock.ShareUpdateExclusive
 			}
 			e.add(relation, mode)
-			e.add(relationName(partition.Child("name")), locks.AccessExclusive)
+			e.add(relationName(partition.Child("name")), tablelock.AccessExclusive)
 		case "AT_AddInherit", "AT_DropInherit":
 			e.add(relation, mode)
-			e.add(relationName(command.Child("def").Child("RangeVar")), locks.ShareUpdateExclusive)
+			e.add(relationName(command.Child("def").Child("RangeVar")), tablelock.ShareUpdateExclusive)
 		case "AT_SetRelOptions", "AT_ResetRelOptions":
 			if onlyStorage(command) {
-				mode = locks.ShareUpdateExclusive
+				mode = tablelock.ShareUpdateExclusive
 			}
 		case "AT_DropConstraint", "AT_DropColumn", "AT_ValidateConstraint":
 			e.unknown = pointsTo

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"avion.internal/migrate/internal/locks"
 	"avion.internal/migrate/internal/sqlparser"
+	"avion.internal/migrate/internal/tablelock"
 	"avion.internal/migrate/internal/trace"
 )
 
@@ -52,7 +52,7 @@ type step struct {
 	// fresh are the relations of the file when the statement runs; held the locks of others' tables that the transaction has
 	// after it, heldBefore before it.
 	fresh            map[name]bool
-	held, heldBefore map[name]locks.Mode
+	held, heldBefore map[name]tablelock.Mode
 }
 
 // reader goes through the statements of a migration from top to bottom.
@@ -72,7 +72,7 @@ type reader struct {
 	changedAt int
 	// values are those that the transaction has added to enums.
 	values []string
-	modes  map[name]locks.Mode
+	modes  map[name]tablelock.Mode
 	// seen tells that the rule at work judges by what was measured.
 	seen bool
 }
@@ -230,7 +230,7 @@ func (r *reader) keep(each *step) {
 	if each.measured != nil {
 		modes := maps.Clone(r.modes)
 		if r.file.NoTransaction || modes == nil {
-			modes = map[name]locks.Mode{}
+			modes = map[name]tablelock.Mode{}
 		}
 		for _, lock := range each.measured.Locks {
 			if lock.OID == lock.Table.OID || lock.Kind == "r" || lock.Kind == "p" {
@@ -321,14 +321,14 @@ func (r *reader) strong(each *step) []name {
 	tables := map[name]bool{}
 	if each.measured != nil {
 		for _, lock := range each.measured.Locks {
-			if !strings.Contains("vSc", lock.Kind) && !locks.Share.StrongerThan(lock.Mode) {
+			if !strings.Contains("vSc", lock.Kind) && !tablelock.Share.StrongerThan(lock.Mode) {
 				tables[storedName(lock.Table.Name)] = true
 			}
 		}
 		return slices.Sorted(maps.Keys(tables))
 	}
 	for _, taking := range each.expected.takings {
-		if locks.Share.StrongerThan(taking.mode) || r.fresh(taking.relation) || each.ofView() {
+		if tablelock.Share.StrongerThan(taking.mode) || r.fresh(taking.relation) || each.ofView() {
 			continue
 		}
 		table := taking.relation
@@ -434,7 +434,7 @@ func (r *reader) changesRows(each *step) bool {
 			// Without a measurement: what reads a table is asked for its rows, and what reads none is called for its effect.
 			return each.parsed.Kind == "CallStmt" || !readsTables(whole)
 		}
-		writes := slices.ContainsFunc(measured.Locks, func(l trace.Lock) bool { return l.Mode == locks.RowExclusive && l.Kind != "S" && l.Kind != "i" })
+		writes := slices.ContainsFunc(measured.Locks, func(l trace.Lock) bool { return l.Mode == tablelock.RowExclusive && l.Kind != "S" && l.Kind != "i" })
 		return writes || len(measured.Rows) > 0 || len(measured.Scanned) > 0
 	case "DoStmt":
 		return measured != nil && each.incomplete && slices.ContainsFunc(measured.Rows, func(rows trace.Rows) bool { return rows.Old })

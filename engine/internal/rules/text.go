@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"avion.internal/migrate/internal/locks"
 	"avion.internal/migrate/internal/sqlparser"
+	"avion.internal/migrate/internal/tablelock"
 	"avion.internal/migrate/internal/trace"
 )
 
@@ -414,7 +414,7 @@ func (r *reader) measured(each *step) {
 	defer func() { r.seen = false }()
 	stops := func(table trace.Relation) bool {
 		return slices.ContainsFunc(found.Locks, func(l trace.Lock) bool {
-			return (l.OID == table.OID || l.Table.OID == table.OID) && !locks.Share.StrongerThan(l.Mode)
+			return (l.OID == table.OID || l.Table.OID == table.OID) && !tablelock.Share.StrongerThan(l.Mode)
 		}) || r.held[storedName(table.Name)]
 	}
 	kind := ""

@@ -9,7 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avion.internal/migrate/internal/locks"
+	"avion.internal/migrate/internal/tablelock"
 )
 
 // relation is a row of pg_class, with what belongs together.
@@ -89,7 +89,7 @@ type lockRow struct {
 type state struct {
 	relations map[uint32]relation
 	objects   map[objectKey]object
-	locks     map[uint32]locks.Mode
+	locks     map[uint32]tablelock.Mode
 	// shared tells that a catalog is being changed that all databases share.
 	shared bool
 	rows   map[uint32]counts
@@ -120,7 +120,7 @@ func read(ctx context.Context, session *pgx.Conn) (state, error) {
 	}
 	results := session.SendBatch(ctx, batch)
 	defer results.Close()
-	seen := state{map[uint32]relation{}, map[objectKey]object{}, map[uint32]locks.Mode{}, false, map[uint32]counts{}}
+	seen := state{map[uint32]relation{}, map[objectKey]object{}, map[uint32]tablelock.Mode{}, false, map[uint32]counts{}}
 	err := collect(results, func(r relation) {
 		r.Columns = make(map[int16]string, len(r.Attnums))
 		for position, number := range r.Attnums {
@@ -133,11 +133,11 @@ func read(ctx context.Context, session *pgx.Conn) (state, error) {
 	}
 	if err == nil {
 		err = collect(results, func(l lockRow) {
-			mode, counts := locks.Stored(l.Mode)
+			mode, counts := tablelock.Stored(l.Mode)
 			switch {
 			case !counts:
 			case l.Shared:
-				seen.shared = seen.shared || slices.Contains(sharedCatalogs, l.Relation) && mode != locks.RowShare
+				seen.shared = seen.shared || slices.Contains(sharedCatalogs, l.Relation) && mode != tablelock.RowShare
 			case mode.StrongerThan(seen.locks[l.Relation]):
 				seen.locks[l.Relation] = mode
 			}

@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"avion.internal/migrate/internal/locks"
 	"avion.internal/migrate/internal/sqlparser"
+	"avion.internal/migrate/internal/tablelock"
 )
 
 // observer is the session in which migrations run.
@@ -117,7 +117,7 @@ func (o *observer) file(ctx context.Context, file File, units []Unit) []Statemen
 func (o *observer) begin(ctx context.Context) {
 	o.held = map[uint32]hold{}
 	if o.fresh {
-		o.last = state{relations: o.last.relations, objects: o.last.objects, locks: map[uint32]locks.Mode{}, rows: map[uint32]counts{}}
+		o.last = state{relations: o.last.relations, objects: o.last.objects, locks: map[uint32]tablelock.Mode{}, rows: map[uint32]counts{}}
 	} else {
 		o.look(ctx)
 	}
@@ -374,7 +374,7 @@ type hold struct {
 	since     time.Time
 }
 
-func (o *observer) lock(found *Statement, oid uint32, mode locks.Mode, line int, started time.Time) {
+func (o *observer) lock(found *Statement, oid uint32, mode tablelock.Mode, line int, started time.Time) {
 	o.letGo(oid, line) // a stronger one takes its place
 	o.held[oid] = hold{found, len(found.Locks), started}
 	found.Locks = append(found.Locks, Lock{Relation: Relation{oid, o.name(oid)}, Kind: o.first.relations[oid].Kind, Table: o.first.table(oid), Mode: mode, Since: line})

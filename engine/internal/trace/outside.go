@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"avion.internal/migrate/internal/locks"
 	"avion.internal/migrate/internal/sqlparser"
+	"avion.internal/migrate/internal/tablelock"
 )
 
 // form is a kind of statement that PostgreSQL runs outside a transaction only, so that its locks are gone when it ends.
@@ -16,7 +16,7 @@ import (
 type form struct {
 	// own is the mode on the relation that the statement names, or on all if it names none; index the one on the index, if it
 	// names one or if there are any.
-	own, index locks.Mode
+	own, index tablelock.Mode
 	// relations are named in the statement, as it writes them; none means everything of the kind.
 	relations []string
 	// instead is the same without CONCURRENTLY: a transaction takes it, and shows what else is locked.
@@ -36,19 +36,19 @@ func outsideForm(unit Unit) (form, bool) {
 	switch unit.kind() {
 	case "IndexStmt":
 		if node.Is("concurrent") {
-			return form{own: locks.ShareUpdateExclusive, relations: []string{written(node.Child("relation"))}, builds: true}, true
+			return form{own: tablelock.ShareUpdateExclusive, relations: []string{written(node.Child("relation"))}, builds: true}, true
 		}
 	case "DropStmt":
 		if node.Is("concurrent") {
-			return form{own: locks.ShareUpdateExclusive, index: locks.ShareUpdateExclusive, relations: dropNames(node)}, true
+			return form{own: tablelock.ShareUpdateExclusive, index: tablelock.ShareUpdateExclusive, relations: dropNames(node)}, true
 		}
 	case "ReindexStmt":
 		return reindexForm(node)
 	case "VacuumStmt":
 		if node.Is("is_vacuumcmd") {
-			vacuum := form{own: locks.ShareUpdateExclusive}
+			vacuum := form{own: tablelock.ShareUpdateExclusive}
 			if option(node.List("options"), "full") {
-				vacuum = form{own: locks.AccessExclusive, rewrites: true}
+				vacuum = form{own: tablelock.AccessExclusive, rewrites: true}
 			}
 			for _, each := range node.List("rels") {
 				vacuum.relations = append(vacuum.relations, written(each.Child("VacuumRelation").Child("relation")))
@@ -57,7 +57,7 @@ func outsideForm(unit Unit) (form, bool) {
 		}
 	case "ClusterStmt":
 		if node.Child("relation") == nil {
-			return form{own: locks.AccessExclusive, rewrites: true}, true
+			return form{own: tablelock.AccessExclusive, rewrites: true}, true
 		}
 	case "AlterTableStmt":
 		for _, each := range node.List("cmds") {
@@ -65,7 +65,7 @@ func outsideForm(unit Unit) (form, bool) {
 			part := command.Child("def").Child("PartitionCmd")
 			if command.Text("subtype") == "AT_DetachPartition" && part.Is("concurrent") {
 				table, partition := written(node.Child("relation")), written(part.Child("name"))
-				return form{own: locks.ShareUpdateExclusive, relations: []string{table}, instead: "ALTER TABLE " + table + " DETACH PARTITION " + partition}, true
+				return form{own: tablelock.ShareUpdateExclusive, relations: []string{table}, instead: "ALTER TABLE " + table + " DETACH PARTITION " + partition}, true
 			}
 		}
 	}
@@ -74,9 +74,9 @@ func outsideForm(unit Unit) (form, bool) {
 
 func reindexForm(node sqlparser.Node) (form, bool) {
 	concurrent := option(node.List("params"), "concurrently")
-	found := form{own: locks.Share, index: locks.AccessExclusive, builds: true}
+	found := form{own: tablelock.Share, index: tablelock.AccessExclusive, builds: true}
 	if concurrent {
-		found = form{own: locks.ShareUpdateExclusive, index: locks.ShareUpdateExclusive, builds: true}
+		found = form{own: tablelock.ShareUpdateExclusive, index: tablelock.ShareUpdateExclusive, builds: true}
 	}
 	if relation := node.Child("relation"); relation != nil {
 		found.relations = []string{written(relation)}
@@ -196,7 +196,7 @@ func (o *observer) fromTable(ctx context.Context, unit Unit, known form, found *
 			}
 		}
 	}
-	add := func(oid uint32, mode locks.Mode) {
+	add := func(oid uint32, mode tablelock.Mode) {
 		for position := range found.Locks {
 			if found.Locks[position].OID == oid {
 				found.Locks[position].Mode = mode

@@ -8,8 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avion.internal/migrate/internal/locks"
 	"avion.internal/migrate/internal/postgrestest"
+	"avion.internal/migrate/internal/tablelock"
 )
 
 const outsideStanding = `
@@ -45,7 +45,7 @@ func TestTheTableOfWhatRunsOutsideATransactionIsWhatTheServerDoes(t *testing.T) 
 			if !traced[0].Statements[0].Measured() {
 				t.Fatal(traced[0].Statements[0].Unmeasured)
 			}
-			told := map[string]locks.Mode{}
+			told := map[string]tablelock.Mode{}
 			for _, lock := range traced[0].Statements[0].Locks {
 				if lock.Kind == "r" || lock.Kind == "p" {
 					told[lock.Name] = lock.Mode
@@ -66,7 +66,7 @@ func TestTheTableOfWhatRunsOutsideATransactionIsWhatTheServerDoes(t *testing.T) 
 	}
 }
 
-func seenWhileWaiting(t *testing.T, dial Dial, database string, session *pgx.Conn, statement string, blockers []string) map[string]locks.Mode {
+func seenWhileWaiting(t *testing.T, dial Dial, database string, session *pgx.Conn, statement string, blockers []string) map[string]tablelock.Mode {
 	t.Helper()
 	ctx := context.Background()
 	var held []*pgx.Conn
@@ -88,7 +88,7 @@ func seenWhileWaiting(t *testing.T, dial Dial, database string, session *pgx.Con
 	defer looker.Close(ctx)
 	done := make(chan error, 1)
 	go func() { done <- run(ctx, session, statement) }()
-	seen := map[string]locks.Mode{}
+	seen := map[string]tablelock.Mode{}
 	look := func() (waiting bool) {
 		rows, err := looker.Query(ctx, `SELECT c.relname::text, l.mode, l.granted FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
 			WHERE l.pid = $1 AND l.locktype = 'relation' AND c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace`, session.PgConn().PID())
@@ -99,7 +99,7 @@ func seenWhileWaiting(t *testing.T, dial Dial, database string, session *pgx.Con
 		var name, mode string
 		var granted bool
 		if _, err := pgx.ForEachRow(rows, []any{&name, &mode, &granted}, func() error {
-			if stored, counts := locks.Stored(mode); counts && stored.StrongerThan(seen[name]) {
+			if stored, counts := tablelock.Stored(mode); counts && stored.StrongerThan(seen[name]) {
 				seen[name] = stored
 			}
 			return nil

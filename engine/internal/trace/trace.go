@@ -8,8 +8,8 @@ package trace
 import (
 	"time"
 
-	"avion.internal/migrate/internal/locks"
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/tablelock"
 )
 
 // File is a migration, or a file of test data, as goose runs it.
@@ -32,7 +32,7 @@ type Lock struct {
 	Kind string
 	// Table is the relation that the application knows: the table of an index, of a sequence or of a partition.
 	Table Relation
-	Mode  locks.Mode
+	Mode  tablelock.Mode
 	// Since and Until are the lines of the statements that took the lock and with which it ended.
 	Since, Until int
 	// Held is how long it was held on the throw-away database, which is hardly ever as long as on a full one.

@@ -10,7 +10,7 @@ tool (
 )
 
 require (
-	avion.internal/migrate v0.3.0-dev.hf87aa49607c // indirect
+	avion.internal/migrate v0.3.0-dev.h74b865f8bfb // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect

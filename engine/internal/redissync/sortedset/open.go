@@ -21,7 +21,6 @@ import (
 	"avion.internal/migrate/internal/connection"
 	"avion.internal/migrate/internal/environment"
 	"avion.internal/migrate/internal/failure"
-	"avion.internal/migrate/internal/sslmode"
 )
 
 // Server is the Redis that holds the sorted sets.
@@ -57,7 +56,7 @@ func Resolve(settings config.Settings, where environment.Environment) (*Server, 
 	}
 	host := hostOf(parsed.Hostname())
 	rules := environment.Rules{PlaintextHosts: []string{composeHost}}
-	if parsed.Scheme == "redis" && where.DemandedSSLMode(rules, host) >= sslmode.Require {
+	if parsed.Scheme == "redis" && where.DemandedSSLMode(rules, host) >= environment.SSLRequire {
 		return nil, failure.Refused("%s is redis://, but %s on host %q demands TLS: write rediss://", setting.Name, where, host.Name)
 	}
 	options, err := redis.ParseURL(setting.Value)

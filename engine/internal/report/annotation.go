@@ -1,5 +1,4 @@
-// Package annotation writes what GitHub shows beside a line in a pull request.
-package annotation
+package report
 
 import (
 	"fmt"
@@ -7,7 +6,7 @@ import (
 	"strings"
 )
 
-// Annotation is a message about a place in a file. The file is named from the top of the repository.
+// Annotation is what GitHub shows in a pull request beside a place in a file. The file is named from the top of the repository.
 type Annotation struct {
 	Level   string // error or warning
 	File    string

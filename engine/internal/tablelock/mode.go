@@ -1,5 +1,5 @@
-// Package locks knows the locks of PostgreSQL's relations, and whom they keep waiting.
-package locks
+// Package tablelock knows the locks that PostgreSQL takes on relations, and whom they keep waiting.
+package tablelock
 
 import "slices"
 

@@ -1,5 +1,5 @@
-// Package lock lets one runner at a time work on a database.
-package lock
+// Package runlock lets one runner at a time work on a database.
+package runlock
 
 import (
 	"context"
