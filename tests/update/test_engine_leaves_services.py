@@ -21,7 +21,8 @@ from dev.toolchain.published import URL, git_configuration
 from tests.conftest import DEV, ENGINE
 
 OLD, HEAD, NEXT = "v0.2.0", "v9999.0.0", "v9999.1.0"
-NEXT_ENGINE = "v1.9999.0"
+# With a digest, because Go's module cache outlives the tests and keeps what it once saw under a name.
+NEXT_ENGINE = "v1.9999.0-dev"
 SOURCES = "tools/migrate/internal"
 # What is not as in a fresh copy: an edit, and what was created once, on another day.
 OTHERWISE = {".goose.yml", ".copier-answers.yml", "migrations/00001_init_schema.sql"}
@@ -181,9 +182,9 @@ def test_the_next_engine_takes_the_place_of_this_one(made_by, copier, git, tmp_p
     commit(git, service)
     copier("update", "--defaults", f"--vcs-ref={NEXT}", cwd=service)
     assert git("ls-files", "--unmerged", cwd=service) == ""
-    assert {path.name for path in (service / SEALED).iterdir()} == {
-        f"{NEXT_ENGINE}.{suffix}" for suffix in ("info", "mod", "zip")
-    }
+    sealed = list((service / SEALED).iterdir())
+    assert sorted(path.suffix for path in sealed) == [".info", ".mod", ".zip"]
+    assert all(path.name.startswith(f"{NEXT_ENGINE}.") for path in sealed)
     assert (
         before.stem
         not in (service / "tools/migrate/go.sum").read_text() + (service / "tools/migrate/go.mod").read_text()
@@ -269,4 +270,4 @@ def test_services_of_a_monorepo_have_the_engines_of_their_versions_and_no_go_wor
             said = command.run("go", "version", "-m", program, cwd=top / name, env={"GOWORK": "off"}).stdout
             (engine,) = re.findall(r"\tavion\.internal/migrate\t(\S+)", said)
             assert engine == json.loads(next((top / name / SEALED).glob("*.info")).read_text())["Version"]
-            assert (engine == NEXT_ENGINE) == (version == NEXT)
+            assert engine.startswith(NEXT_ENGINE) == (version == NEXT)

@@ -121,7 +121,7 @@ func TestResetWaitsForARunner(t *testing.T) {
 		_, _, err := s.Do((*Engine).Up)
 		running <- err
 	}()
-	for s.Value(t, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") == "0" {
+	for s.Value(t, "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database WHERE datname = current_database() AND locktype = 'advisory' AND granted") == "0" {
 	}
 	_, report := s.Must((*Engine).Reset)
 	if err := <-running; err != nil || !strings.Contains(report, "held by pid") {
