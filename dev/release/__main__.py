@@ -12,7 +12,7 @@ from typing import Any
 from dev.release import changelog
 from dev.release.history import FILE, ROOT, Release, check_out, git, releases
 from dev.release.interface import ACCEPTED, ANSWERS, breaking, read
-from dev.seal import outdated, sealed
+from dev.seal import number, outdated, sealed
 
 Answers = Mapping[str, dict[str, Any]]
 
@@ -66,7 +66,7 @@ def tip_of_main(folder: Path) -> str:
 
 def require_seal(version: str, folder: Path) -> None:
     """Services get what is sealed, under the number of the release, and it must be what stands in engine/."""
-    if sealed(folder).version != f"v{version}" or outdated(folder):
+    if sealed(folder).version != number(version) or outdated(folder):
         raise RefusedError(
             f"the engine is sealed as {sealed(folder).version}, and {len(outdated(folder))} of its files are not as in "
             f"engine/: run make engine VERSION={version} and commit it."

@@ -28,6 +28,15 @@ def sealed(folder: Path = ROOT) -> Seal:
     return Seal(archive.stem, files)
 
 
+def number(version: str) -> str:
+    """The engine's version at that release of the template: v1.2003.4 at 2.3.4, because Go allows no v2 under a path without /v2.
+
+    Source: https://go.dev/ref/mod#major-version-suffixes
+    """
+    major, minor, patch = version.split(".", 2)
+    return f"v{version}" if int(major) < 2 else f"v1.{int(major) * 1000 + int(minor)}.{patch}"
+
+
 def outdated(folder: Path = ROOT) -> list[str]:
     """The files of engine/ that are not sealed as they stand there, and those that are sealed and gone."""
     files = sealed(folder).files

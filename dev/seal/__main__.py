@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from dev.release.history import releases
-from dev.seal import ENGINE, SERVICE
+from dev.seal import ENGINE, SERVICE, number
 from dev.toolchain.install import ROOT, search_path
 
 
@@ -24,7 +24,7 @@ def seal(version: str, folder: Path = ROOT) -> str:
         text = re.sub(r'^version = ".*"$', f'version = "{version}"', project.read_text(), count=1, flags=re.MULTILINE)
         project.write_text(text)
     environment = {**os.environ, "PATH": search_path(), "GOWORK": "off", "GOTOOLCHAIN": "local"}
-    command: list[str | Path] = ["go", "run", ".", folder / ENGINE, folder / SERVICE, f"v{version}"]
+    command: list[str | Path] = ["go", "run", ".", folder / ENGINE, folder / SERVICE, number(version)]
     return subprocess.run(
         command, cwd=Path(__file__).parent, env=environment, check=True, text=True, stdout=subprocess.PIPE
     ).stdout.strip()

@@ -11,7 +11,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
@@ -49,6 +48,7 @@ func main() {
 // sealed is the module as a proxy hands it out, and what a module that is built from it has to say.
 type sealed struct {
 	Engine     module.Version
+	Folder     string
 	Go         string
 	Programs   []string
 	Modules    []module.Version
@@ -78,7 +78,7 @@ func seal(engine, version string) (sealed, error) {
 	if strings.HasSuffix(version, "-dev") {
 		version += "." + short(content)
 	}
-	made := sealed{Engine: module.Version{Path: parsed.Module.Mod.Path, Version: version}, Go: parsed.Go.Version, definition: definition}
+	made := sealed{Folder: filepath.Base(engine), Engine: module.Version{Path: parsed.Module.Mod.Path, Version: version}, Go: parsed.Go.Version, definition: definition}
 	used, err := used(engine)
 	if err != nil {
 		return sealed{}, err
@@ -205,6 +205,17 @@ require (
 )
 `))
 
+// info names the version. What it says of the origin is long enough for git to see a file that was renamed, where a reviewer
+// would else have to look at one that went and one that came.
+var info = template.Must(template.New("info").Parse(`{
+	"Version": "{{ .Engine.Version }}",
+	"Origin": {
+		"VCS": "git",
+		"Subdir": "{{ .Folder }}"
+	}
+}
+`))
+
 // write replaces what the service held of any engine before. The names are those of a proxy:
 // https://go.dev/ref/mod#goproxy-protocol.
 func (s sealed) write(service string) error {
@@ -212,8 +223,8 @@ func (s sealed) write(service string) error {
 	if err := goMod.Execute(&module, s); err != nil {
 		return err
 	}
-	information, err := json.Marshal(struct{ Version string }{s.Engine.Version})
-	if err != nil {
+	var information bytes.Buffer
+	if err := info.Execute(&information, s); err != nil {
 		return err
 	}
 	proxy := filepath.Join(service, "engine")
@@ -225,7 +236,7 @@ func (s sealed) write(service string) error {
 		return err
 	}
 	for file, content := range map[string][]byte{
-		filepath.Join(folder, s.Engine.Version+".info"): append(information, '\n'),
+		filepath.Join(folder, s.Engine.Version+".info"): information.Bytes(),
 		filepath.Join(folder, s.Engine.Version+".mod"):  s.definition,
 		filepath.Join(folder, s.Engine.Version+".zip"):  s.archive,
 		filepath.Join(service, "go.mod"):                module.Bytes(),

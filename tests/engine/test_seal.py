@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dev.release.__main__ import RefusedError, require_seal
-from dev.seal import ENGINE, SERVICE, outdated, sealed
+from dev.seal import ENGINE, SERVICE, number, outdated, sealed
 from dev.toolchain.install import ROOT
 
 
@@ -31,7 +31,7 @@ def seal(run):
     """seal(tree, "0.3.0"): the whole version under which the engine of that tree is sealed."""
 
     def seal(tree: Path, version: str) -> str:
-        made = run("go", "run", ".", tree / ENGINE, tree / SERVICE, f"v{version}", cwd=ROOT / "dev/seal")
+        made = run("go", "run", ".", tree / ENGINE, tree / SERVICE, number(version), cwd=ROOT / "dev/seal")
         assert made.returncode == 0, made.stderr
         return made.stdout.strip()
 
@@ -84,6 +84,16 @@ def test_only_an_engine_sealed_for_the_release_is_released(seal, tree):
     source.unlink()
     with pytest.raises(RefusedError, match=r"1 of its files are not as in engine/"):
         require_seal("0.3.0", tree)
+
+
+def test_the_engine_follows_the_template_past_its_second_major_version(seal, tree, run):
+    assert [number(version) for version in ("0.3.0", "1.12.0", "2.0.0", "2.3.4-dev")] == [
+        *("v0.3.0", "v1.12.0", "v1.2000.0", "v1.2003.4-dev")
+    ]
+    seal(tree, "2.0.0")
+    require_seal("2.0.0", tree)
+    built = run("sh", tree / SERVICE / "build.sh", cwd=tree)
+    assert built.returncode == 0, built.stderr
 
 
 def test_go_has_nothing_to_add_to_what_pins_the_engine(generate, run):

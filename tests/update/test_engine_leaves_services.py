@@ -205,6 +205,7 @@ def test_the_next_engine_takes_the_place_of_this_one(made_by, copier, git, tmp_p
 
     # What a reviewer reads of a release that changes one line of the engine: six files, whose lines are few.
     git("add", "--all", cwd=service)
+    assert len(git("diff", "--cached", "--find-renames", "--name-only", cwd=service).split()) == 6
     entries = git("diff", "--cached", "--no-renames", "--numstat", cwd=service)
     lines = {path: (added, removed) for added, removed, path in map(str.split, entries.splitlines())}
     sealed = {path for path in lines if path.startswith(SEALED)}
