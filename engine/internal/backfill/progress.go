@@ -3,12 +3,12 @@ package backfill
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgerrcode"
 
 	"avion.internal/migrate/internal/history"
+	"avion.internal/migrate/internal/sqlstate"
 )
 
 // State is where a job stands.
@@ -54,8 +54,7 @@ const columns = `
 func ReadProgress(ctx context.Context, session *sql.DB, table string) (map[string]Progress, error) {
 	rows, err := session.QueryContext(ctx, "SELECT job, checksum, state, coalesce(last_key::text, '[]'), scanned, changed, batches, "+
 		"batch_rows, updated_at FROM "+table)
-	var server *pgconn.PgError
-	if errors.As(err, &server) && server.Code == "42P01" { // undefined_table: no job was ever begun here
+	if sqlstate.Is(err, pgerrcode.UndefinedTable) { // no job was ever begun here
 		return map[string]Progress{}, nil
 	}
 	if err != nil {

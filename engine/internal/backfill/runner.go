@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"avion.internal/migrate/internal/connection"
@@ -283,17 +284,17 @@ func (r *Runner) obstacle(ctx context.Context, err error, rows batch, took, pati
 		return err
 	}
 	switch server.Code {
-	case "55P03", "40P01", "40001": // lock_not_available, deadlock_detected, serialization_failure
+	case pgerrcode.LockNotAvailable, pgerrcode.DeadlockDetected, pgerrcode.SerializationFailure:
 		if patience > 0 {
 			return nil
 		}
-		return failure.Pending("%s stopped after %d rows, which are kept: other sessions held the next ones for longer than %s "+
+		return failure.Because(err, failure.Pending("%s stopped after %d rows, which are kept: other sessions held the next ones for longer than %s "+
 			"(%s, SQLSTATE %s): run it again to go on, or raise MIGRATION_RETRY_TIMEOUT",
-			r.Job.Name, r.progress.Scanned, r.Patience, server.Message, server.Code)
-	case "57014": // query_canceled, by the statement timeout or by a person
+			r.Job.Name, r.progress.Scanned, r.Patience, server.Message, server.Code))
+	case pgerrcode.QueryCanceled: // by the statement timeout or by a person
 		if r.statementTimeout == 0 || took < r.statementTimeout {
-			return failure.Pending("%s was cancelled after %d rows, which are kept (%s, SQLSTATE %s): run it again to go on",
-				r.Job.Name, r.progress.Scanned, server.Message, server.Code)
+			return failure.Because(err, failure.Pending("%s was cancelled after %d rows, which are kept (%s, SQLSTATE %s): run it again to go on",
+				r.Job.Name, r.progress.Scanned, server.Message, server.Code))
 		}
 		if rows.rows > smallestBatch {
 			return nil
@@ -319,10 +320,15 @@ func (r *Runner) report() Report {
 // explain says what happened to a job, and that nothing of it is lost.
 func (r *Runner) explain(ctx context.Context, err error) error {
 	var failed *failure.Error
+	if err == nil || errors.As(err, &failed) {
+		return err
+	}
+	return failure.Because(err, r.ended(ctx, err))
+}
+
+func (r *Runner) ended(ctx context.Context, err error) error {
 	var server *pgconn.PgError
 	switch {
-	case err == nil, errors.As(err, &failed):
-		return err
 	case ctx.Err() != nil:
 		return failure.Pending("%s was interrupted after %d rows, which are kept: run it again to go on", r.Job.Name, r.progress.Scanned)
 	case connection.Lost(err):
@@ -331,7 +337,7 @@ func (r *Runner) explain(ctx context.Context, err error) error {
 		return failure.MigrationFailed("%s failed after %d rows, which are kept: %s (SQLSTATE %s): correct the cause and run it again",
 			r.Job.Name, r.progress.Scanned, server.Message, server.Code)
 	default:
-		return failure.MigrationFailed("%s failed after %d rows, which are kept: %s: correct the cause and run it again",
+		return failure.MigrationFailed("%s failed after %d rows, which are kept: %w: correct the cause and run it again",
 			r.Job.Name, r.progress.Scanned, err)
 	}
 }

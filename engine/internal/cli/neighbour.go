@@ -73,10 +73,10 @@ func (p Program) handOver(command string, arguments []string) error {
 		err = syscall.Exec(path, append([]string{path}, arguments...), append(os.Environ(), handedOver+"="+p.Name))
 	}
 	if slices.Contains(withoutTarget, command) {
-		return failure.Refused("%s is a command of %s, and %s cannot be run (%s): build it in a checkout of the service with sh tools/migrate/build.sh %s",
+		return failure.Refused("%s is a command of %s, and %s cannot be run (%w): build it in a checkout of the service with sh tools/migrate/build.sh %s",
 			command, other, path, err, other)
 	}
-	return failure.Refused("%s is a command of %s, and %s cannot be run (%s): run make migrate-%s in a checkout of the service, "+
+	return failure.Refused("%s is a command of %s, and %s cannot be run (%w): run make migrate-%s in a checkout of the service, "+
 		"or build it there with sh tools/migrate/build.sh %s", command, other, path, err, command, other)
 }
 

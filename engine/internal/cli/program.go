@@ -38,7 +38,7 @@ func (p Program) Run(ctx context.Context, outside terminal.Terminal, arguments [
 	err := root.ExecuteContext(ctx)
 	var failed *failure.Error
 	if err != nil && !errors.As(err, &failed) {
-		return failure.Refused("%s: see %s --help", err, p.Name)
+		return failure.Refused("%w: see %s --help", err, p.Name)
 	}
 	return err
 }

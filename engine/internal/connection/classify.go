@@ -12,49 +12,44 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/sqlstate"
 )
 
 // worthWaiting tells whether a server that refused a session may accept one in a moment.
 func worthWaiting(err error) bool {
-	var server *pgconn.PgError
-	if errors.As(err, &server) {
-		switch server.Code {
-		case "57P03", "53300": // starting up or shutting down; all sessions taken
-			return true
-		}
-		return false
+	if code := sqlstate.Of(err); code != "" {
+		return code == pgerrcode.CannotConnectNow || code == pgerrcode.TooManyConnections
 	}
 	var final *failure.Error
-	return readOnly(err) || !errors.As(err, &final) && !isTLS(err)
+	return errors.Is(err, errNotWritable) || !errors.As(err, &final) && !isTLS(err)
 }
 
 // Lost tells whether an error means that the session is gone, and not that the server refused a statement.
 func Lost(err error) bool {
-	var server *pgconn.PgError
-	if errors.As(err, &server) {
-		return sessionEnded(server)
+	if code := sqlstate.Of(err); code != "" {
+		return endsSession(code)
 	}
-	var ended lostSession
-	return errors.As(err, &ended) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || pgconn.SafeToRetry(err) || isNetwork(err)
+	return errors.Is(err, errSessionLost) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || pgconn.SafeToRetry(err) || isNetwork(err)
 }
 
-// sessionEnded recognises the server's last words to a session.
-func sessionEnded(server *pgconn.PgError) bool {
-	switch server.Code {
-	case "25P03", "25P04": // idle_in_transaction_session_timeout, transaction_timeout
+// endsSession recognises the server's last words to a session.
+func endsSession(code string) bool {
+	switch code {
+	case pgerrcode.IdleInTransactionSessionTimeout, sqlstate.TransactionTimeout, pgerrcode.AdminShutdown, pgerrcode.CrashShutdown,
+		pgerrcode.CannotConnectNow, pgerrcode.DatabaseDropped, pgerrcode.IdleSessionTimeout:
 		return true
 	}
-	return strings.HasPrefix(server.Code, "57P") || strings.HasPrefix(server.Code, "08")
+	return pgerrcode.IsConnectionException(code)
 }
 
 // ReadOnly tells whether a server refused a change because it only answers questions: after a failover the old primary does.
 func ReadOnly(err error) bool {
-	var server *pgconn.PgError
-	return errors.As(err, &server) && server.Code == "25006" || readOnly(err)
+	return sqlstate.Is(err, pgerrcode.ReadOnlySQLTransaction) || errors.Is(err, errNotWritable)
 }
 
 func isNetwork(err error) bool {
@@ -77,11 +72,16 @@ func isTLS(err error) bool {
 
 // explain turns a failed attempt into a sentence with the next step.
 func (t Target) explain(err error, waited time.Duration) error {
-	var server *pgconn.PgError
 	var said *failure.Error
-	switch {
-	case errors.As(err, &said):
+	if errors.As(err, &said) {
 		return said
+	}
+	return failure.Because(err, t.told(err, waited))
+}
+
+func (t Target) told(err error, waited time.Duration) error {
+	var server *pgconn.PgError
+	switch {
 	case errors.As(err, &server):
 		return t.explainServer(server)
 	case isTLS(err):
@@ -99,16 +99,16 @@ func (t Target) explain(err error, waited time.Duration) error {
 func (t Target) explainServer(server *pgconn.PgError) error {
 	message := redact(server.Message, t.secrets())
 	switch server.Code {
-	case "28P01", "28000":
+	case pgerrcode.InvalidPassword, pgerrcode.InvalidAuthorizationSpecification:
 		return failure.Unreachable("%s refused user %q for database %q (%s): correct DB_USER, DB_PASSWORD or the server's pg_hba.conf",
 			t.Address(), t.User, t.Database, message)
-	case "3D000":
+	case pgerrcode.InvalidCatalogName:
 		return failure.Unreachable("%s has no database %q: create it (in development make migrate-reset does), or correct DB_NAME",
 			t.Address(), t.Database)
-	case "08P01":
+	case pgerrcode.ProtocolViolation:
 		return failure.Unreachable("%s refused the session's settings (%s): write lock: table in %s if the way leads through PgBouncer",
 			t.Address(), message, config.ProjectFile)
-	case "42704":
+	case pgerrcode.UndefinedObject:
 		for name := range t.parameters {
 			if strings.Contains(server.Message, `"`+name+`"`) {
 				return failure.Refused("DB_URL asks for %q, which is a parameter neither of the engine nor of PostgreSQL: remove it", name)
@@ -127,7 +127,7 @@ func (t Target) reason(err error) string {
 	var dns *net.DNSError
 	var timeout net.Error
 	switch {
-	case readOnly(err):
+	case errors.Is(err, errNotWritable):
 		return "it only answers questions"
 	case errors.As(err, &dns):
 		return "the host name is not known"

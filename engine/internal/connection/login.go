@@ -5,9 +5,11 @@ import (
 	"database/sql/driver"
 	"errors"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/stdlib"
 	"golang.org/x/text/unicode/norm"
+
+	"avion.internal/migrate/internal/sqlstate"
 )
 
 // login opens a session that is what it was asked to be.
@@ -31,8 +33,7 @@ func (t Target) login(ctx context.Context) (driver.Conn, error) {
 // ligatures) where pgx does not, so that a password that psql takes would be refused.
 func (t Target) connect(ctx context.Context) (driver.Conn, error) {
 	connection, err := stdlib.GetConnector(*t.config).Connect(ctx)
-	var server *pgconn.PgError
-	if !errors.As(err, &server) || server.Code != "28P01" {
+	if !sqlstate.Is(err, pgerrcode.InvalidPassword) {
 		return connection, err
 	}
 	folded := t.config.Copy()

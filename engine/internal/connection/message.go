@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -91,7 +92,7 @@ const noData = "COPY … FROM stdin needs data that a migration cannot send: wri
 func copyRefused(err error) error {
 	var server *pgconn.PgError
 	if errors.As(err, &server) && strings.Contains(server.Message, noData) {
-		return &pgconn.PgError{Severity: server.Severity, Code: "0A000", Message: noData}
+		return &pgconn.PgError{Severity: server.Severity, Code: pgerrcode.FeatureNotSupported, Message: noData}
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -70,16 +71,14 @@ type singleSession struct {
 // Connect returns the connection the first time, and the news that it is lost from then on.
 func (s *singleSession) Connect(context.Context) (driver.Conn, error) {
 	if s.taken.Swap(true) {
-		return nil, lostSession{failure.Unreachable("the connection to %s was lost, and the lock with it: "+
-			"nothing more was run: see make migrate-status, then run again", s.target.Address())}
+		return nil, failure.Because(errSessionLost, failure.Unreachable("the connection to %s was lost, and the lock with it: "+
+			"nothing more was run: see make migrate-status, then run again", s.target.Address()))
 	}
 	return s.connection, nil
 }
 
-// lostSession is the error of what comes after the end of the session.
-type lostSession struct{ error }
-
-func (l lostSession) Unwrap() error { return l.error }
+// errSessionLost is behind all that is asked after the end of the session.
+var errSessionLost = errors.New("the session is lost")
 
 // Driver returns pgx's driver.
 func (s *singleSession) Driver() driver.Driver { return stdlib.GetDefaultDriver() }

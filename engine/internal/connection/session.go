@@ -2,11 +2,12 @@ package connection
 
 import (
 	"context"
-	"errors"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/text/unicode/norm"
+
+	"avion.internal/migrate/internal/sqlstate"
 )
 
 // Session opens one more session on the target's server, for what needs more of a connection than database/sql shows: the
@@ -16,8 +17,7 @@ func (t Target) Session(ctx context.Context, change func(*pgx.ConnConfig)) (*pgx
 	config := t.config.Copy()
 	change(config)
 	connection, err := pgx.ConnectConfig(ctx, config)
-	var server *pgconn.PgError
-	if errors.As(err, &server) && server.Code == "28P01" { // as in login
+	if sqlstate.Is(err, pgerrcode.InvalidPassword) { // as in login
 		config.Password = norm.NFKC.String(config.Password)
 		connection, err = pgx.ConnectConfig(ctx, config)
 	}

@@ -22,10 +22,9 @@ type standing struct {
 	settings          map[string]string
 }
 
-// notWritable is the error of a server that only answers questions. After a failover it may be another one's turn in a moment.
-type notWritable struct{ error }
-
-func (n notWritable) Unwrap() error { return n.error }
+// errNotWritable is behind the refusal of a server that only answers questions. After a failover it may be another one's turn
+// in a moment.
+var errNotWritable = errors.New("the server only answers questions")
 
 // transactionTimeout came with PostgreSQL 17: a server that does not know it refuses a session that begins with it.
 const transactionTimeout = "transaction_timeout"
@@ -45,11 +44,11 @@ func (t Target) settle(ctx context.Context, connection driver.Conn) error {
 	}
 	switch {
 	case now.standby:
-		return notWritable{failure.Unreachable("%s is a standby (pg_is_in_recovery), which takes no change: name the primary in DB_HOST, "+
-			"or see to the failover, and run again", t.Address())}
+		return failure.Because(errNotWritable, failure.Unreachable("%s is a standby (pg_is_in_recovery), which takes no change: name the primary in DB_HOST, "+
+			"or see to the failover, and run again", t.Address()))
 	case now.readOnly:
-		return notWritable{failure.Unreachable("%s lets %s only read in %s (default_transaction_read_only): name the primary in DB_HOST, or take the setting "+
-			"from the server, the database or the role, and run again", t.Address(), t.User, t.Database)}
+		return failure.Because(errNotWritable, failure.Unreachable("%s lets %s only read in %s (default_transaction_read_only): name the primary in DB_HOST, or take the setting "+
+			"from the server, the database or the role, and run again", t.Address(), t.User, t.Database))
 	case !t.Pooled() && now.pid != session.PgConn().PID():
 		return failure.Refused("a pooler stands between the engine and %s: it answers as session %d, and the server says %d: write lock: table in %s, "+
 			"or connect to the server itself", t.Address(), session.PgConn().PID(), now.pid, config.ProjectFile)
@@ -111,10 +110,4 @@ func (t Target) overruled() Target {
 	t.config = t.config.Copy()
 	t.config.RuntimeParams[transactionTimeout] = "0"
 	return t
-}
-
-// readOnly recognises a server that only answers questions.
-func readOnly(err error) bool {
-	var found notWritable
-	return errors.As(err, &found)
 }

@@ -94,7 +94,7 @@ func ReadAnswers(folder string) (Answers, error) {
 		err = yaml.Load(content, &answers)
 	}
 	if err != nil {
-		return Answers{}, failure.Refused("%s cannot be read (%s), and no update works without it: restore it with "+
+		return Answers{}, failure.Refused("%s cannot be read (%w), and no update works without it: restore it with "+
 			"git checkout HEAD -- %s", file, err, file)
 	}
 	return answers, nil

@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 
-	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/migration"
 	"avion.internal/migrate/internal/operate"
 	"avion.internal/migrate/internal/report"
@@ -121,12 +120,4 @@ func heardBy(engine *operate.Engine, listener io.Writer) *operate.Engine {
 	quiet := *engine
 	quiet.Report = report.Reporter{Writer: listener}
 	return &quiet
-}
-
-// placed tells which part of the check an error belongs to.
-func placed(where string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &failure.Error{Code: failure.CodeOf(err), Sentence: where + ": " + err.Error()}
 }

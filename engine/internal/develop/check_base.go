@@ -69,7 +69,7 @@ func (c *checker) onTopOfBase(ctx context.Context, databases *scratches) error {
 	}
 	defer remove()
 	if err := upAndSeed(ctx, before, scratch); err != nil {
-		return placed(from.name+" itself", err)
+		return failure.About(from.name+" itself", err)
 	}
 	session, err := c.Engine.OpenTarget(ctx, scratch)
 	if err != nil {
@@ -77,7 +77,7 @@ func (c *checker) onTopOfBase(ctx context.Context, databases *scratches) error {
 	}
 	defer session.Close()
 	if err := session.Up(ctx, math.MaxInt64); err != nil {
-		return placed("on top of "+from.name, err)
+		return failure.About("on top of "+from.name, err)
 	}
 	refusal := failure.MigrationFailed("on top of %s the migrations make another schema than from nothing: correct the new ones", from.name)
 	if err := c.hold(ctx, session, c.schemas[len(c.schemas)-1], refusal); err != nil {
@@ -107,7 +107,7 @@ func upAndSeed(ctx context.Context, engine *operate.Engine, target connection.Ta
 func withFilesOf(engine *operate.Engine, from baseBranch) (*operate.Engine, func(), error) {
 	folder, err := os.MkdirTemp("", "migrate-base-")
 	if err != nil {
-		return nil, nil, failure.Refused("no temporary folder can be made (%s): make room for it, or set TMPDIR", err)
+		return nil, nil, failure.Refused("no temporary folder can be made (%w): make room for it, or set TMPDIR", err)
 	}
 	remove := func() { os.RemoveAll(folder) }
 	other := *engine
@@ -126,7 +126,7 @@ func withFilesOf(engine *operate.Engine, from baseBranch) (*operate.Engine, func
 	}
 	if err != nil {
 		remove()
-		return nil, nil, failure.Refused("the files of %s cannot be written to %s (%s): make room for them, or set TMPDIR", from.name, folder, err)
+		return nil, nil, failure.Refused("the files of %s cannot be written to %s (%w): make room for them, or set TMPDIR", from.name, folder, err)
 	}
 	return &other, remove, nil
 }

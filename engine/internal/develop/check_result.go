@@ -76,7 +76,7 @@ func (r *checkResult) end(err error) {
 func (e *Engine) publish(result *checkResult, options CheckOptions) error {
 	if path := e.Settings.Typed(config.GitHubStepSummary); path != "" {
 		if err := appendTo(path, result.markdown()); err != nil {
-			return failure.Refused("the summary could not be written (%s): correct GITHUB_STEP_SUMMARY", err)
+			return failure.Refused("the summary could not be written (%w): correct GITHUB_STEP_SUMMARY", err)
 		}
 	}
 	if options.JSON {

@@ -81,7 +81,7 @@ func (c *checker) race(ctx context.Context, databases *scratches) error {
 		}
 	}
 	if len(problems) > 0 {
-		return placed("two runners at once", problems[0])
+		return failure.About("two runners at once", problems[0])
 	}
 	return c.judge(ctx, scratch, idle)
 }

@@ -5,12 +5,12 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgerrcode"
 
 	"avion.internal/migrate/internal/connection"
+	"avion.internal/migrate/internal/sqlstate"
 )
 
 // scratches are the throw-away databases of one check. Each carries the mark below, and as long as the check lives, its
@@ -89,9 +89,8 @@ func (s *scratches) dropAbandoned(ctx context.Context) error {
 	}
 	for _, name := range abandoned {
 		_, err := s.ExecContext(ctx, "DROP DATABASE IF EXISTS "+quoteName(name))
-		var server *pgconn.PgError
 		switch {
-		case errors.As(err, &server) && server.Code == "55006": // somebody is connected
+		case sqlstate.Is(err, pgerrcode.ObjectInUse): // somebody is connected
 		case err != nil:
 			s.Engine.Report.Say("%s", s.cannot("dropped", "check", name, err))
 		default:

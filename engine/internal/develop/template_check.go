@@ -64,7 +64,7 @@ func leftovers(ctx context.Context) ([]error, error) {
 		}
 	}
 	if err != nil && len(problems) == 0 {
-		return nil, failure.Refused("%s does not run (%s): restore it from git", leftoversScript, err)
+		return nil, failure.Refused("%s does not run (%w): restore it from git", leftoversScript, err)
 	}
 	return problems, nil
 }

@@ -87,7 +87,7 @@ func number(directory migration.Directory, draft Draft) (File, error) {
 	script := cmp.Or(draft.Script, newFile)
 	content := strings.Replace(script, upLine, upLine+header.String(), 1)
 	if _, err := migration.ParseScript(content); err != nil {
-		return File{}, failure.Refused("the migration would be malformed (%s): choose other values", err)
+		return File{}, failure.Refused("the migration would be malformed (%w): choose other values", err)
 	}
 	return File{Path: migration.FormatVersion(version) + "_" + name + ".sql", Content: content}, nil
 }
@@ -117,7 +117,7 @@ func write(folder string, files []File) (paths []string, err error) {
 		paths = append(paths, path)
 		_, err = open.WriteString(file.Content)
 		if err = errors.Join(err, open.Close()); err != nil {
-			return paths, failure.Refused("%s could not be written completely (%s): make room for it and run the command again", path, err)
+			return paths, failure.Refused("%s could not be written completely (%w): make room for it and run the command again", path, err)
 		}
 	}
 	return paths, nil

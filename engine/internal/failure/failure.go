@@ -42,46 +42,72 @@ func Codes() []Description {
 	}
 }
 
-// Error is what went wrong, in one sentence that names the value found, the rule, and the next step.
+// Error is what went wrong, in one sentence that names the value found, the rule, and the next step. Behind the sentence is
+// its cause, for errors.Is and errors.As.
 type Error struct {
 	Code     Code
 	Sentence string
 	// File and Line are where the mistake is, as far as it is in a file.
 	File string
 	Line int
+
+	cause error
 }
 
 // Error returns the sentence.
 func (e *Error) Error() string { return e.Sentence }
 
-// Refused reports a mistake in usage or configuration, or a guard that said no. Nothing was changed.
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Refused reports a mistake in usage or configuration, or a guard that said no. Nothing was changed. Here and in the others, a
+// value that is written with %w becomes the cause.
 func Refused(format string, values ...any) error {
-	return newError(CodeRefused, format, values)
+	return told(CodeRefused, fmt.Errorf(format, values...))
 }
 
 // Pending reports migrations that are not applied.
 func Pending(format string, values ...any) error {
-	return newError(CodePending, format, values)
+	return told(CodePending, fmt.Errorf(format, values...))
 }
 
 // MigrationFailed reports that the SQL of a migration failed.
 func MigrationFailed(format string, values ...any) error {
-	return newError(CodeMigrationFailed, format, values)
+	return told(CodeMigrationFailed, fmt.Errorf(format, values...))
 }
 
 // Unreachable reports that no session with the database could be opened or kept.
 func Unreachable(format string, values ...any) error {
-	return newError(CodeUnreachable, format, values)
+	return told(CodeUnreachable, fmt.Errorf(format, values...))
 }
 
 // HistoryMismatch reports that the version table and the files on disk disagree.
 func HistoryMismatch(format string, values ...any) error {
-	return newError(CodeHistoryMismatch, format, values)
+	return told(CodeHistoryMismatch, fmt.Errorf(format, values...))
 }
 
 // Locked reports that another runner holds the lock.
 func Locked(format string, values ...any) error {
-	return newError(CodeLocked, format, values)
+	return told(CodeLocked, fmt.Errorf(format, values...))
+}
+
+// Because puts the cause behind an error whose sentence tells it in other words: redacted, or shortened.
+func Because(cause, err error) error {
+	failure, told := errors.AsType[*Error](err)
+	if !told || errors.Is(cause, err) {
+		return err
+	}
+	explained := *failure
+	explained.cause = cause
+	return &explained
+}
+
+// About says in front of a sentence what it is about.
+func About(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return told(CodeOf(err), fmt.Errorf("%s: %w", what, err))
 }
 
 // At tells the place of a mistake, unless the error knows a closer one.
@@ -108,6 +134,6 @@ func CodeOf(err error) Code {
 	}
 }
 
-func newError(code Code, format string, values []any) error {
-	return &Error{Code: code, Sentence: fmt.Sprintf(format, values...)}
+func told(code Code, sentence error) error {
+	return &Error{Code: code, Sentence: sentence.Error(), cause: errors.Unwrap(sentence)}
 }

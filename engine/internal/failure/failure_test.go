@@ -33,3 +33,24 @@ func TestAnErrorOfAnotherKindCountsAsRefused(t *testing.T) {
 		t.Errorf("got %d", code)
 	}
 }
+
+func TestAFailureKeepsItsCause(t *testing.T) {
+	cause := errors.New("connection reset")
+	for name, err := range map[string]error{
+		"in its sentence":    Unreachable("no answer (%w): run again", cause),
+		"in other words":     Because(cause, Unreachable("no answer: run again")),
+		"with what it is of": About("the check", Because(cause, Unreachable("no answer: run again"))),
+		"with its place":     At("00001_a.sql", 3, Unreachable("no answer (%w): run again", cause)),
+	} {
+		if !errors.Is(err, cause) || CodeOf(err) != CodeUnreachable {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAFailureIsNotItsOwnCause(t *testing.T) {
+	said := Refused("no")
+	if err := Because(fmt.Errorf("around: %w", said), said); err != said || errors.Unwrap(err) != nil {
+		t.Error(err)
+	}
+}

@@ -32,11 +32,11 @@ func (r Repository) Added(ctx context.Context, base, folder string) (map[string]
 	}
 	tracked, err := r.ask(ctx, "diff", "--name-only", "--diff-filter=A", "--no-renames", "-z", fork, "--", folder)
 	if err != nil {
-		return nil, false, failure.Refused("git could not compare with %s (%s): run it in a checkout of the service", fork, err)
+		return nil, false, failure.Refused("git could not compare with %s (%w): run it in a checkout of the service", fork, err)
 	}
 	untracked, err := r.ask(ctx, "ls-files", "--others", "-z", "--", folder)
 	if err != nil {
-		return nil, false, failure.Refused("git could not list %s (%s): run it in a checkout of the service", folder, err)
+		return nil, false, failure.Refused("git could not list %s (%w): run it in a checkout of the service", folder, err)
 	}
 	added := map[string]bool{}
 	for _, path := range strings.Split(tracked+untracked, "\x00") {
@@ -97,7 +97,7 @@ func (r Repository) commit(ctx context.Context, name string) (string, error) {
 	commit, err := r.ask(ctx, "rev-parse", "--verify", "--quiet", "--end-of-options", name+"^{commit}")
 	var exit *exec.ExitError
 	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
-		return "", failure.Refused("BASE is %q, but git cannot look for it (%s): run it in a checkout of the service", name, err)
+		return "", failure.Refused("BASE is %q, but git cannot look for it (%w): run it in a checkout of the service", name, err)
 	}
 	if err != nil {
 		return "", failure.Refused("BASE is %q, which git does not know as a commit: fetch it, or correct BASE", name)
@@ -120,7 +120,7 @@ func (r Repository) FileAt(ctx context.Context, commit, name string) ([]byte, er
 func (r Repository) filesAt(ctx context.Context, commit, place string) (map[string][]byte, error) {
 	listed, err := r.ask(ctx, "ls-tree", "-z", commit, "--", place)
 	if err != nil {
-		return nil, failure.Refused("git could not list %s in %s (%s): fetch that commit", place, commit, err)
+		return nil, failure.Refused("git could not list %s in %s (%w): fetch that commit", place, commit, err)
 	}
 	var names, ids []string
 	for entry := range strings.SplitSeq(strings.TrimSuffix(listed, "\x00"), "\x00") {
@@ -131,7 +131,7 @@ func (r Repository) filesAt(ctx context.Context, commit, place string) (map[stri
 	}
 	contents, err := r.blobs(ctx, ids)
 	if err != nil {
-		return nil, failure.Refused("git could not read %s in %s (%s): fetch that commit", place, commit, err)
+		return nil, failure.Refused("git could not read %s in %s (%w): fetch that commit", place, commit, err)
 	}
 	files := map[string][]byte{}
 	for position, name := range names {

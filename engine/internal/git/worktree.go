@@ -16,7 +16,7 @@ func (r Repository) Top(ctx context.Context) string {
 // Require refuses a folder outside of every repository.
 func (r Repository) Require(ctx context.Context) error {
 	if _, err := r.ask(ctx, "rev-parse", "--show-prefix"); err != nil {
-		return failure.Refused("git knows no repository around this folder (%s): run it in a checkout of the service", err)
+		return failure.Refused("git knows no repository around this folder (%w): run it in a checkout of the service", err)
 	}
 	return nil
 }

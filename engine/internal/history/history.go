@@ -5,11 +5,12 @@ package history
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgerrcode"
+
+	"avion.internal/migrate/internal/sqlstate"
 )
 
 // Record is one applied version.
@@ -34,8 +35,6 @@ type History struct {
 	// Elsewhere are other histories in the database, of goose and of other tools; only looked for before the first run.
 	Elsewhere []Other
 }
-
-const undefinedTable = "42P01"
 
 // Read asks a version table alone, in one query.
 func Read(ctx context.Context, session *sql.DB, table string) (History, error) {
@@ -106,8 +105,7 @@ func ask(ctx context.Context, session *sql.DB, from tables) (History, error) {
 		known.Prepared = from.checksums != "" && from.marker != ""
 		return known, err
 	}
-	var server *pgconn.PgError
-	if errors.As(err, &server) && server.Code == undefinedTable {
+	if sqlstate.Is(err, pgerrcode.UndefinedTable) {
 		return History{}, nil
 	}
 	return History{}, err

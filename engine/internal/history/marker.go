@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgerrcode"
+
+	"avion.internal/migrate/internal/sqlstate"
 )
 
 // MarkerTable is the table beside a version table whose one row says which environment the database belongs to. It is a
@@ -23,8 +25,7 @@ const createMarkerTable = ` (
 func ReadMarker(ctx context.Context, session *sql.DB, table string) (string, error) {
 	var marker string
 	err := session.QueryRowContext(ctx, "SELECT environment FROM "+MarkerTable(table)).Scan(&marker)
-	var server *pgconn.PgError
-	if errors.Is(err, sql.ErrNoRows) || errors.As(err, &server) && server.Code == undefinedTable {
+	if errors.Is(err, sql.ErrNoRows) || sqlstate.Is(err, pgerrcode.UndefinedTable) {
 		return "", nil
 	}
 	return marker, err

@@ -3,11 +3,11 @@ package history
 import (
 	"context"
 	"database/sql"
-	"errors"
-	"slices"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgerrcode"
+
+	"avion.internal/migrate/internal/sqlstate"
 )
 
 const longestRace = 10
@@ -23,11 +23,10 @@ func CreateTable(ctx context.Context, session *sql.DB, table, columns string) er
 	}
 }
 
-// alreadyThere recognises that another runner was quicker: unique_violation, duplicate_table, duplicate_object, and the
-// internal_error "tuple concurrently updated" of two that protect the table at the same moment.
+// alreadyThere recognises that another runner was quicker. The internal error is "tuple concurrently updated": two protect the
+// table at the same moment.
 func alreadyThere(err error) bool {
-	var server *pgconn.PgError
-	return errors.As(err, &server) && slices.Contains([]string{"23505", "42P07", "42710", "XX000"}, server.Code)
+	return sqlstate.Is(err, pgerrcode.UniqueViolation, pgerrcode.DuplicateTable, pgerrcode.DuplicateObject, pgerrcode.InternalError)
 }
 
 // Protect is the statement that takes a new table out of what default privileges give the service's own role: who could

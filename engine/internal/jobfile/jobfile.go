@@ -83,7 +83,7 @@ func (k Kind) Read(migrations, name string, parse func(File) error) error {
 		err = parse(file)
 	}
 	if err != nil {
-		return failure.Refused("%s: %s", path, err)
+		return failure.Refused("%s: %w", path, err)
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func (s Squawk) Lint(ctx context.Context, source migration.Source, traced []trac
 	}
 	findings, err := s.run(ctx, &source.Up, "--stdin-filepath="+source.Path, transaction)
 	if err != nil {
-		return Review{}, failure.Refused("squawk failed on %s (%s): remove tools/migrate/bin/squawk and run make migrate-lint, which brings it again", source.Path, err)
+		return Review{}, failure.Refused("squawk failed on %s (%w): remove tools/migrate/bin/squawk and run make migrate-lint, which brings it again", source.Path, err)
 	}
 	return Judge(source, findings, traced)
 }

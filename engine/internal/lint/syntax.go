@@ -63,7 +63,7 @@ func statementProblems(ctx context.Context, squawk *Squawk, path string, stateme
 		return syntaxProblem(ctx, squawk, path, statement, syntax)
 	}
 	if err != nil {
-		return nil, failure.Refused("%s", err)
+		return nil, failure.Refused("%w", err)
 	}
 	var problems []error
 	for position := range parsed {
@@ -81,7 +81,7 @@ func syntaxProblem(ctx context.Context, squawk *Squawk, path string, statement m
 	if squawk != nil && !cut {
 		knows, err := squawk.knows(ctx, statement.Text)
 		if err != nil {
-			return nil, failure.Refused("squawk failed on %s (%s): remove tools/migrate/bin/squawk and run make migrate-lint, which brings it again", path, err)
+			return nil, failure.Refused("squawk failed on %s (%w): remove tools/migrate/bin/squawk and run make migrate-lint, which brings it again", path, err)
 		}
 		if knows {
 			return nil, nil

@@ -9,12 +9,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"avion.internal/migrate/internal/connection"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/history"
+	"avion.internal/migrate/internal/sqlstate"
 )
 
 // Keeper creates the partitions of a table ahead of time, and drops those that hold nothing but what is old enough.
@@ -205,7 +207,7 @@ func (k *Keeper) detach(ctx context.Context, p partition) error {
 		return err
 	}
 	_, err := k.Session.ExecContext(ctx, "ALTER TABLE "+k.parent.quoted+" DETACH PARTITION "+p.quoted+" CONCURRENTLY")
-	if isBlocked(err) {
+	if sqlstate.Blocked(err) {
 		return k.finalize(ctx, p)
 	}
 	return err
@@ -290,11 +292,11 @@ func (k *Keeper) patiently(ctx context.Context, name string, do func() error) er
 	deadline := time.Now().Add(k.Patience)
 	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
 		err := do()
-		if !isBlocked(err) || ctx.Err() != nil {
+		if !sqlstate.Blocked(err) || ctx.Err() != nil {
 			return err
 		}
 		if time.Now().Add(pause).After(deadline) {
-			return failure.Pending("%s stopped at %s: other sessions kept it from its locks for longer than %s (%s): "+
+			return failure.Pending("%s stopped at %s: other sessions kept it from its locks for longer than %s (%w): "+
 				"run it again to go on, or raise MIGRATION_RETRY_TIMEOUT", k.Job.Name, name, k.Patience, err)
 		}
 		if pause == shortestPause {
@@ -308,19 +310,18 @@ func (k *Keeper) patiently(ctx context.Context, name string, do func() error) er
 	}
 }
 
-// isBlocked recognises lock_not_available and deadlock_detected.
-func isBlocked(err error) bool {
-	var server *pgconn.PgError
-	return errors.As(err, &server) && (server.Code == "55P03" || server.Code == "40P01")
-}
-
 // explain says what happened to a run, and that what it did stays.
 func (k *Keeper) explain(ctx context.Context, err error) error {
 	var failed *failure.Error
+	if errors.As(err, &failed) {
+		return err
+	}
+	return failure.Because(err, k.ended(ctx, err))
+}
+
+func (k *Keeper) ended(ctx context.Context, err error) error {
 	var server *pgconn.PgError
 	switch {
-	case errors.As(err, &failed):
-		return err
 	case ctx.Err() != nil:
 		return failure.Pending("%s was interrupted; what it did is kept: run it again to go on", k.Job.Name)
 	case connection.Lost(err):
@@ -329,12 +330,12 @@ func (k *Keeper) explain(ctx context.Context, err error) error {
 		return failure.MigrationFailed("%s failed: %s%s (SQLSTATE %s); what it did before is kept: correct the cause and run it again",
 			k.Job.Name, server.Message, detail(server), server.Code)
 	default:
-		return failure.MigrationFailed("%s failed: %s; what it did before is kept: correct the cause and run it again", k.Job.Name, err)
+		return failure.MigrationFailed("%s failed: %w; what it did before is kept: correct the cause and run it again", k.Job.Name, err)
 	}
 }
 
 func detail(server *pgconn.PgError) string {
-	if server.Code == "23514" { // check_violation of the default partition
+	if server.Code == pgerrcode.CheckViolation { // of the default partition
 		return ": the default partition holds rows of that time, which have to be moved first"
 	}
 	return ""

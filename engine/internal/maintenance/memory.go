@@ -2,11 +2,11 @@ package maintenance
 
 import (
 	"context"
-	"errors"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgerrcode"
 
 	"avion.internal/migrate/internal/history"
+	"avion.internal/migrate/internal/sqlstate"
 )
 
 // A partition that is detached is a table like any other: only what was noted before tells that it is to be dropped.
@@ -50,8 +50,7 @@ func (k *Keeper) remembered(ctx context.Context) ([]partition, error) {
 SELECT m.relation, m.name, format('%I.%I', n.nspname, c.relname), m.lower, m.upper, c.relispartition
 FROM `+k.Table+` m JOIN pg_class c ON c.oid = m.relation AND c.relname = m.name JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE m.job = $1 ORDER BY m.upper`, k.Job.Name)
-	var server *pgconn.PgError
-	if errors.As(err, &server) && server.Code == "42P01" { // undefined_table: nothing was ever detached here
+	if sqlstate.Is(err, pgerrcode.UndefinedTable) { // nothing was ever detached here
 		return nil, nil
 	}
 	if err != nil {

@@ -22,7 +22,7 @@ func (r Run) WriteFile(path string) error {
 		if errors.As(err, &where) {
 			err = where.Err
 		}
-		return failure.Refused("the metrics were not written to %s (%s): let MIGRATION_METRICS_FILE name a file "+
+		return failure.Refused("the metrics were not written to %s (%w): let MIGRATION_METRICS_FILE name a file "+
 			"in a folder that exists and may be written", path, err)
 	}
 	return nil

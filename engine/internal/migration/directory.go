@@ -168,9 +168,9 @@ func (d Directory) Script(m Migration) (Script, error) {
 	var malformed malformedLine
 	switch {
 	case errors.As(err, &malformed):
-		return Script{}, failure.At(file, malformed.line, failure.Refused("%s %s", file, err))
+		return Script{}, failure.At(file, malformed.line, failure.Refused("%s %w", file, err))
 	case err != nil:
-		return Script{}, failure.Refused("%s %s", file, err)
+		return Script{}, failure.Refused("%s %w", file, err)
 	}
 	return script, nil
 }

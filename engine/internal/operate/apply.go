@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/pressly/goose/v3"
 	goosedb "github.com/pressly/goose/v3/database"
 
 	"avion.internal/migrate/internal/connection"
@@ -56,7 +57,7 @@ func (s *Session) Apply(ctx context.Context, in Stream, steps []migration.Migrat
 		}
 		started := time.Now()
 		if err := applying.step(ctx, step); err != nil {
-			return s.failed(ctx, in, step, way, done, err)
+			return failure.Because(err, s.failed(ctx, in, step, way, done, err))
 		}
 		in = in.measureStep(&s.Engine.measured, step, way)
 		if way == Up {
@@ -93,6 +94,7 @@ func (s *Session) failed(ctx context.Context, in Stream, step migration.Migratio
 	var server *pgconn.PgError
 	var said *failure.Error
 	var waited blocked
+	var partial *goose.PartialError
 	switch {
 	case errors.As(context.Cause(ctx), &said):
 		return failure.Unreachable("%s was stopped: %s%s", file, said.Sentence, before(done))
@@ -101,6 +103,8 @@ func (s *Session) failed(ctx context.Context, in Stream, step migration.Migratio
 	case connection.ReadOnly(err):
 		return failure.Unreachable("%s was stopped, because %s only answers questions now, as after a failover: %s: run again, on the primary%s",
 			file, s.Target.Address(), stays, before(done))
+	case errors.As(err, &said) && !connection.Lost(err):
+		return said
 	case errors.As(err, &waited) && errors.As(err, &server):
 		return failure.MigrationFailed("%s failed: %s (SQLSTATE %s)%s: %s: %s%s",
 			file, s.Target.Redact(server.Message), server.Code, hint(server), waited.obstacle(), stays, before(done))
@@ -110,9 +114,10 @@ func (s *Session) failed(ctx context.Context, in Stream, step migration.Migratio
 	case connection.Lost(err):
 		return failure.Unreachable("%s lost its connection to %s, and the lock with it%s: "+
 			"see make migrate-status, then run again%s", file, s.Target.Address(), kept(stopped), before(done))
-	case errors.As(err, &said):
-		return said
 	default:
+		if errors.As(err, &partial) { // its own words name the file once more
+			err = partial.Err
+		}
 		return failure.MigrationFailed("%s failed: %s: %s%s", file, s.Target.Redact(err.Error()), stays, before(done))
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/pressly/goose/v3"
 	goosedb "github.com/pressly/goose/v3/database"
 
@@ -17,6 +16,7 @@ import (
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/history"
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/sqlstate"
 	"avion.internal/migrate/internal/stepwise"
 )
 
@@ -49,13 +49,13 @@ func (s *Session) newApplier(in Stream, way Direction) (*applier, error) {
 func (a *applier) assemble() error {
 	store, err := a.in.store()
 	if err != nil {
-		return failure.Refused("table %q: %s", a.in.Table, err)
+		return failure.Refused("table %q: %w", a.in.Table, err)
 	}
 	a.recorder = &recorder{StoreExtender: store, guard: a.session.guard()}
 	a.provider, err = goose.NewProvider(goose.DialectCustom, a.session.DB, a.in.Directory.FS(),
 		goose.WithStore(a.recorder), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
-		return failure.Refused("%s: %s", a.in.Dir, err)
+		return failure.Refused("%s: %w", a.in.Dir, err)
 	}
 	return nil
 }
@@ -112,7 +112,7 @@ func (a *applier) step(ctx context.Context, step migration.Migration) error {
 		})
 		outside, err := a.attempt(ctx, step, script)
 		blockers := stop()
-		if err == nil || !isBlocked(err) || ctx.Err() != nil {
+		if err == nil || !sqlstate.Blocked(err) || ctx.Err() != nil {
 			return err
 		}
 		given := blocked{error: err, attempts: attempt, blockers: blockers}
@@ -213,12 +213,6 @@ func (a *applier) verification(step migration.Migration, script migration.Script
 		}
 		return history.ForgetStatements(ctx, db, a.in.Table, step.Version)
 	}
-}
-
-// isBlocked recognises a lock that was not to be had: lock_not_available and deadlock_detected.
-func isBlocked(err error) bool {
-	var server *pgconn.PgError
-	return errors.As(err, &server) && (server.Code == "55P03" || server.Code == "40P01")
 }
 
 // backoff doubles with every attempt, and differs from runner to runner.

@@ -76,7 +76,7 @@ func (e *Engine) PrintJSON(document any) error {
 	encoder := json.NewEncoder(e.Terminal.Out)
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(document); err != nil {
-		return failure.Refused("the result could not be written (%s): make room for it and run again", err)
+		return failure.Refused("the result could not be written (%w): make room for it and run again", err)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func (e *Engine) Indexes(ctx context.Context, options IndexesOptions) error {
 	defer session.Close()
 	found, err := indexes.Read(ctx, session.DB)
 	if err != nil {
-		return failure.Unreachable("the indexes of %s cannot be read (%s): run again", session.Target.Database, err)
+		return failure.Unreachable("the indexes of %s cannot be read (%w): run again", session.Target.Database, err)
 	}
 	found.Database, found.Environment = session.Target.Database, string(session.Target.Environment)
 	if options.JSON {
@@ -47,7 +47,7 @@ func (e *Engine) printIndexes(found indexes.Report) error {
 			float64(index.Bytes)/(1<<20), orDash(index.Instead))
 	}
 	if err := table.Flush(); err != nil {
-		return failure.Refused("the indexes could not be written (%s): make room for them and run again", err)
+		return failure.Refused("the indexes could not be written (%w): make room for them and run again", err)
 	}
 	if unused {
 		e.Report.Say("%s", worth(found))

@@ -89,7 +89,7 @@ func (e *Engine) Mark(ctx context.Context) error {
 		return nil
 	}
 	if err := history.Mark(ctx, session.DB, table, string(target.Environment)); err != nil {
-		return failure.Refused("database %s could not be marked (%s): give role %q the right to create tables and run again",
+		return failure.Refused("database %s could not be marked (%w): give role %q the right to create tables and run again",
 			target.Database, err, target.User)
 	}
 	e.Report.Say("database %s is marked as %s now; it was %s", target.Database, target.Environment, orNothing(before))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgconn"
 	goosedb "github.com/pressly/goose/v3/database"
 
@@ -239,6 +240,10 @@ func (s *Session) readSeeds(ctx context.Context) (Stream, error) {
 
 // Unreadable says why a table of the engine's, or of the catalog, could not be read or written.
 func (s *Session) Unreadable(ctx context.Context, table string, err error) error {
+	return failure.Because(err, s.unreadable(ctx, table, err))
+}
+
+func (s *Session) unreadable(ctx context.Context, table string, err error) error {
 	var server *pgconn.PgError
 	switch {
 	case ctx.Err() != nil:
@@ -248,7 +253,7 @@ func (s *Session) Unreadable(ctx context.Context, table string, err error) error
 			s.Target.Address(), table, s.Target.Database)
 	case connection.Lost(err):
 		return failure.Unreachable("the connection to %s was lost before anything was changed: run again", s.Target.Address())
-	case errors.As(err, &server) && server.Code == "42501": // insufficient_privilege: no network heals it
+	case errors.As(err, &server) && server.Code == pgerrcode.InsufficientPrivilege: // no network heals it
 		return failure.Refused("the version table %s in %s cannot be read or written (%s, SQLSTATE %s): "+
 			"give role %q the right to do both, and run again", table, s.Target.Database, server.Message, server.Code, s.Target.User)
 	case errors.As(err, &server):

@@ -113,7 +113,7 @@ func (e *Engine) printTable(document statusDocument) error {
 			orDash(entry.AppliedAt), orDash(entry.File))
 	}
 	if err := table.Flush(); err != nil {
-		return failure.Refused("the status could not be written (%s): make room for it and run again", err)
+		return failure.Refused("the status could not be written (%w): make room for it and run again", err)
 	}
 	e.Report.Say("%s (%s) is at %s, %s pending", document.Database, document.Environment,
 		migration.FormatVersion(document.Version), migration.Count(document.Pending))

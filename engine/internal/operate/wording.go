@@ -3,8 +3,10 @@ package operate
 import (
 	"fmt"
 
-	"avion.internal/migrate/internal/migration"
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"avion.internal/migrate/internal/migration"
 )
 
 // verb joins a number of migrations and the database.
@@ -25,10 +27,10 @@ func before(done int) string {
 
 // hint is the server's advice, where it has any.
 func hint(server *pgconn.PgError) string {
-	if server.Code == "55P03" {
+	if server.Code == pgerrcode.LockNotAvailable {
 		return ": another session holds the table"
 	}
-	if server.Code == "57014" {
+	if server.Code == pgerrcode.QueryCanceled {
 		return ": a statement may take as long as MIGRATION_TIMEOUT says, or statement_timeout in the file's '-- migrate:' line"
 	}
 	if server.Hint != "" {

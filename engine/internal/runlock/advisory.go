@@ -84,5 +84,5 @@ func (a Advisory) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return failure.Refused("interrupted while waiting for the lock of %s: nothing was changed: run again", a.Database)
 	}
-	return failure.Unreachable("the lock of %s could not be asked for (%s): run again", a.Database, err)
+	return failure.Unreachable("the lock of %s could not be asked for (%w): run again", a.Database, err)
 }

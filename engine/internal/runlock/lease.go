@@ -121,7 +121,7 @@ func (l *Lease) beat(ctx context.Context, session *sql.DB) {
 			return
 		}
 		if err != nil {
-			l.lost(failure.Unreachable("the lock of %s was lost (%s): nothing more was run: "+
+			l.lost(failure.Unreachable("the lock of %s was lost (%w): nothing more was run: "+
 				"see make migrate-status, then run again", l.Database, err))
 			return
 		}
@@ -149,7 +149,7 @@ func (l *Lease) renew(ctx context.Context, session execer) error {
 // committed.
 func (l *Lease) Confirm(ctx context.Context, transaction execer) error {
 	if err := l.renew(ctx, transaction); err != nil {
-		return failure.Unreachable("the lock of %s was lost (%s): see make migrate-status, then run again", l.Database, err)
+		return failure.Unreachable("the lock of %s was lost (%w): see make migrate-status, then run again", l.Database, err)
 	}
 	return nil
 }

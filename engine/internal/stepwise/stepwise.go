@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"avion.internal/migrate/internal/connection"
@@ -53,12 +54,6 @@ type Runner struct {
 
 // settings are the session's own, which a file may have changed.
 type settings struct{ role, searchPath string }
-
-// The SQLSTATEs by which PostgreSQL says that a statement does not go into a transaction.
-const (
-	activeTransaction  = "25001" // it never does
-	invalidTermination = "2D000" // it ends transactions by itself, which only one outside any may
-)
 
 // commitsByItself is the reason of what nobody can tell from outside how far it came.
 const commitsByItself = "it commits by itself"
@@ -190,12 +185,12 @@ func (r *Runner) step(ctx context.Context, position int, statement migration.Sta
 		return false, r.ended(ctx, position, statement, err)
 	case !errors.As(err, &server):
 		return false, err
-	case server.Code == activeTransaction:
+	case server.Code == pgerrcode.ActiveSQLTransaction: // no transaction takes it
 		return true, r.outside(ctx, position, statement, history.Statement{Reason: server.Message})
-	case server.Code == invalidTermination && len(r.Statements) > 1:
+	case server.Code == pgerrcode.InvalidTransactionTermination && len(r.Statements) > 1:
 		return false, failure.Refused("%s line %d commits by itself, and the file holds other statements: give it a file of its own, "+
 			"because nobody could tell how far it came", r.File, statement.Line)
-	case server.Code == invalidTermination:
+	case server.Code == pgerrcode.InvalidTransactionTermination: // it ends transactions by itself, which only one outside any may
 		return true, r.outside(ctx, position, statement, history.Statement{Reason: commitsByItself})
 	}
 	return false, err
@@ -293,7 +288,8 @@ func (r *Runner) outside(ctx context.Context, position int, statement migration.
 // takes away is gone.
 func isDone(code string) bool {
 	switch code {
-	case "42P07", "42710", "42P04", "42704", "42P01", "3D000": // duplicate_table, _object, _database; undefined_object, _table, _catalog
+	case pgerrcode.DuplicateTable, pgerrcode.DuplicateObject, pgerrcode.DuplicateDatabase,
+		pgerrcode.UndefinedTable, pgerrcode.UndefinedObject, pgerrcode.InvalidCatalogName:
 		return true
 	}
 	return false

@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"avion.internal/migrate/internal/sqlstate"
 )
 
 // Base is a database with what was there before: the migrations of the branch that the work is merged to, and its test data.
@@ -113,8 +116,7 @@ func (b *Base) applyUnit(ctx context.Context, session *pgx.Conn, unit Unit, alon
 		run(ctx, session, "SAVEPOINT "+savepoint)
 	}
 	err := run(ctx, session, unit.Text)
-	var refusal *pgconn.PgError
-	if errors.As(err, &refusal) && refusal.Code == "42501" && unit.kind() == "CreateExtensionStmt" && b.server.role != "" {
+	if sqlstate.Is(err, pgerrcode.InsufficientPrivilege) && unit.kind() == "CreateExtensionStmt" && b.server.role != "" {
 		// What is merged, a superuser of the same server has installed before.
 		err = b.asSuperuser(ctx, unit.Text)
 	}

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
+
+	"avion.internal/migrate/internal/sqlstate"
 )
 
 // Everything that another database would have to have for a migration to do the same there.
@@ -85,8 +87,7 @@ func (s *Server) BaseOfOriginal(ctx context.Context) (*Base, error) {
 		return nil, fmt.Errorf("it is larger than %d MB", largestCopy>>20)
 	}
 	database, err := s.create(ctx, s.database)
-	var refusal *pgconn.PgError
-	if errors.As(err, &refusal) && refusal.Code == "55006" {
+	if sqlstate.Is(err, pgerrcode.ObjectInUse) {
 		return nil, errors.New("somebody is connected to it")
 	}
 	if err != nil {

@@ -9,10 +9,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"avion.internal/migrate/internal/sqlparser"
+	"avion.internal/migrate/internal/sqlstate"
 	"avion.internal/migrate/internal/tablelock"
 )
 
@@ -200,10 +202,7 @@ func (o *observer) within(ctx context.Context, unit Unit, found *Statement) {
 	err := o.attempt(ctx, unit)
 	found.Took = time.Since(started)
 	if err != nil {
-		var refusal *pgconn.PgError
-		if errors.As(err, &refusal) {
-			found.Code = refusal.Code
-		}
+		found.Code = sqlstate.Of(err)
 		found.Unmeasured = sentence(err)
 		if o.gone != "" {
 			found.Unmeasured = o.gone
@@ -241,8 +240,7 @@ const savepointName = savepoint
 // that the session may not act for: what is locked does not depend on which role it is.
 func (o *observer) attempt(ctx context.Context, unit Unit) error {
 	err := o.send(ctx, unit.Text)
-	var refusal *pgconn.PgError
-	if !errors.As(err, &refusal) || refusal.Code != "42501" && refusal.Code != "42704" {
+	if !sqlstate.Is(err, pgerrcode.InsufficientPrivilege, pgerrcode.UndefinedObject) {
 		return err
 	}
 	text := withoutRoles(unit)

@@ -50,7 +50,7 @@ func (s Service) readCompose(_ context.Context, plan *Plan) error {
 	}
 	var brought yaml.Node
 	if err := yaml.Load(ours, &brought); err != nil {
-		return failure.Refused("%s cannot be read (%s): correct it", database, err)
+		return failure.Refused("%s cannot be read (%w): correct it", database, err)
 	}
 	more, err := s.present(overrides...)
 	if err != nil {

@@ -74,7 +74,7 @@ func (s Service) ReadOnly(ctx context.Context, areas ...Area) (Plan, error) {
 func (s Service) Write(edits []Edit) error {
 	for _, edit := range edits {
 		if err := s.replace(edit); err != nil {
-			return failure.Refused("%s cannot be written (%s): correct its permissions and run again", edit.Path, err)
+			return failure.Refused("%s cannot be written (%w): correct its permissions and run again", edit.Path, err)
 		}
 	}
 	return nil

@@ -10,9 +10,10 @@ tool (
 )
 
 require (
-	avion.internal/migrate v0.3.0-dev.h74b865f8bfb // indirect
+	avion.internal/migrate v0.3.0-dev.h7e9597bd12e // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	github.com/jackc/pgerrcode v0.0.0-20250907135507-afb5586c32a6 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/pgx/v5 v5.12.0 // indirect

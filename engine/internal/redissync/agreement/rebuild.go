@@ -7,11 +7,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgerrcode"
 
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/redissync/outbox"
 	"avion.internal/migrate/internal/redissync/sortedset"
+	"avion.internal/migrate/internal/sqlstate"
 )
 
 const (
@@ -101,15 +102,12 @@ func (p Pair) replace(ctx context.Context, set outbox.Set, keys []string, done *
 	}
 }
 
-const lockNotAvailable = "55P03"
-
 // patiently asks again for locks that others hold longer than one statement waits: workers a key, a migration the table.
 func patiently(do func() error) error {
 	deadline := time.Now().Add(lockPatience)
 	for {
 		err := do()
-		var server *pgconn.PgError
-		if !errors.As(err, &server) || server.Code != lockNotAvailable || time.Now().After(deadline) {
+		if !sqlstate.Is(err, pgerrcode.LockNotAvailable) || time.Now().After(deadline) {
 			return err
 		}
 	}

@@ -35,12 +35,12 @@ func Run(ctx context.Context, outside terminal.Terminal, arguments []string) err
 	}
 	var ofRedis *sortedset.Error
 	if errors.As(err, &ofRedis) {
-		return failure.Unreachable("%s: see to Redis, then run again", err)
+		return failure.Unreachable("%w: see to Redis, then run again", err)
 	}
 	if ctx.Err() != nil {
 		return failure.Refused("interrupted before it was done: run again")
 	}
-	return failure.Refused("%s: see redis-sync --help", err)
+	return failure.Refused("%w: see redis-sync --help", err)
 }
 
 // sides are the two that have to agree, and what the service says about itself.
@@ -90,7 +90,7 @@ func open(ctx context.Context, outside terminal.Terminal) (*sides, error) {
 func (s *sides) follow(ctx context.Context) error {
 	marker, err := history.ReadMarker(ctx, s.db, s.project.Migrations.Table)
 	if err != nil {
-		return failure.Unreachable("the mark of database %s cannot be read (%s): give role %q the right to read %s",
+		return failure.Unreachable("the mark of database %s cannot be read (%w): give role %q the right to read %s",
 			s.target.Database, err, s.target.User, history.MarkerTable(s.project.Migrations.Table))
 	}
 	stricter, err := s.target.Environment.Stricter(marker)

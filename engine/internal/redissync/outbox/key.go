@@ -3,12 +3,12 @@ package outbox
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgerrcode"
 
 	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/sqlstate"
 )
 
 // Keys returns up to limit keys after one in the order of the table, beginning with the first after nil.
@@ -25,15 +25,11 @@ func (s Set) Keys(ctx context.Context, db *sql.DB, after *string, limit int) ([]
 func (s Set) IsKey(ctx context.Context, db *sql.DB, text string) (bool, error) {
 	var same bool
 	err := db.QueryRowContext(ctx, s.statement("SELECT $1::text::{type}::text = $1::text"), text).Scan(&same)
-	var server *pgconn.PgError
-	if errors.As(err, &server) && strings.HasPrefix(server.Code, invalidValue) {
+	if pgerrcode.IsDataException(sqlstate.Of(err)) { // the text is no value of the type
 		return false, nil
 	}
 	return same, err
 }
-
-// invalidValue is the class of the SQLSTATEs that say that a text is no value of a type.
-const invalidValue = "22"
 
 // CheckKey refuses a text that is none of the table's keys.
 func (s Set) CheckKey(ctx context.Context, db *sql.DB, text string) error {

@@ -77,7 +77,7 @@ func (s *State) Change(table string, change func(*Table)) {
 func (s *State) Serve(ctx context.Context, address string) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return failure.Refused("REDIS_SYNC_LISTEN is %q, which cannot be listened on (%s): name a free address, as in :9474", address, err)
+		return failure.Refused("REDIS_SYNC_LISTEN is %q, which cannot be listened on (%w): name a free address, as in :9474", address, err)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
