@@ -1,4 +1,4 @@
-"""The pages of docs/reference that are made from the sources: `make reference` writes them, a test compares them.
+"""The pages of docs/reference and the parts of documents that are made from the sources: `make reference` writes them, a test compares them.
 
 What a source does not say, for people, stands as data in the YAML files beside this.
 """
@@ -6,7 +6,7 @@ What a source does not say, for people, stands as data in the YAML files beside 
 from collections.abc import Callable
 from pathlib import Path
 
-from dev.reference import exit_codes, files, glossary, questions, recipes, targets, variables
+from dev.reference import exit_codes, files, glossary, operations, questions, recipes, targets, variables
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "docs/reference"
@@ -26,6 +26,13 @@ _PAGES: dict[str, Callable[[Path], str]] = {
 }
 
 
+_PARTS: dict[str, Callable[[Path], str]] = {
+    "includes/documents/en/unsafe-operations.md": operations.english,
+    "includes/documents/ja/unsafe-operations.md": operations.japanese,
+}
+
+
 def pages(root: Path = ROOT) -> dict[str, str]:
     """The text of each page, by its path, as the sources below `root` are."""
-    return {f"{FOLDER}/{name}": page(root) for name, page in _PAGES.items()}
+    made = {f"{FOLDER}/{name}": page for name, page in _PAGES.items()} | _PARTS
+    return {path: page(root) for path, page in made.items()}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dev.reference import FOLDER, exit_codes, files, pages, questions, recipes, targets, variables
+from dev.reference import FOLDER, exit_codes, files, operations, pages, questions, recipes, targets, variables
 from dev.toolchain.install import ROOT
 
 SOURCES = ("copier.yml", "manifest.yml", "versions.yml", "hooks", "engine", "includes", "template", "monorepo")
@@ -18,9 +18,7 @@ JOB = "template/k8s/migrations/{{ service_name }}-migration-job.yaml.jinja"
 
 
 def test_pages_are_what_make_reference_writes():
-    written = {f"{FOLDER}/{file.name}" for file in (ROOT / FOLDER).glob("*.md")}
     made = pages()
-    assert set(made) <= written
     assert [path for path, text in made.items() if (ROOT / path).read_text() != text] == [], "run `make reference`"
 
 
