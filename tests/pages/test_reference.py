@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dev.reference import FOLDER, exit_codes, files, operations, pages, questions, recipes, targets, variables
+from dev.reference import FOLDER, exit_codes, files, pages, questions, recipes, targets, variables
 from dev.toolchain.install import ROOT
 
 SOURCES = ("copier.yml", "manifest.yml", "versions.yml", "hooks", "engine", "includes", "template", "monorepo")
