@@ -88,6 +88,21 @@ def test_maintenance_deletes_and_keeps_partitions(service, type_in, database):
     assert database.value("SELECT count(*) FROM pg_inherits WHERE inhparent = 'audit_log'::regclass") == 4
 
 
+def test_database_of_another_tool_is_taken_over(service, type_in, database):
+    folder = service()
+    show, record = blocks("docs/how-to/another-tool.md")
+    first = (folder / "migrations/00001_init_schema.sql").read_text()
+    database.query(first.split("-- +goose Down")[0])
+    database.query("CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL)")
+    database.query("INSERT INTO schema_migrations VALUES (1, false)")
+    (folder / "migrations/00002_tables.sql").write_text(TABLES)
+    assert "golang-migrate" in type_in(folder, "make migrate-up", database, status=2)
+    assert "00002_tables.sql       stays pending" in type_in(folder, show.code, database, status=2)
+    said = type_in(folder, record.code.replace("avion_auth_db", database["DB_NAME"]), database)
+    assert "recorded 1 migration as applied" in said
+    assert "0 migrations pending" in said
+
+
 def test_changed_file_is_accepted_on_purpose(service, type_in, database):
     folder = service()
     type_in(folder, "make migrate-up", database)

@@ -317,6 +317,15 @@ def marked(scene: Scene, mark: str, command: str):
     return scene.edit(replace(FIRST, "+goose Up", "+goose Up\n-- a word more")).engine(command)
 
 
+def migrated_by_another_tool(*command: str, dirty: bool = False) -> Callable[[Scene], object]:
+    def act(scene: Scene):
+        scene.database.query("CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL)")
+        scene.database.query(f"INSERT INTO schema_migrations VALUES (1, {dirty})")
+        return scene.engine(*command)
+
+    return act
+
+
 def edited_backfill(scene: Scene):
     first = backfilled(BACKFILL)(scene)
     assert first.returncode == 0, first.stderr
@@ -357,6 +366,7 @@ SCENES: dict[str, Callable[[Scene], object]] = {
         "mark", ENVIRONMENT="development"
     ),
     "rewrites what is recorded about applied migrations": lambda s: marked(s, "production", "repair"),
+    "as applied that did not run": migrated_by_another_tool("baseline", "1"),
     "which is no environment: mark it as": lambda s: marked(s, "live", "status"),
     "may not create databases": without_createdb,
     "which no file in": lambda s: s.engine("to", "99"),
@@ -479,6 +489,8 @@ SCENES: dict[str, Callable[[Scene], object]] = {
     "the database is newer than this release": applied(delete(NEW)),
     "although a higher version is": lambda s: s.edit(later("00003_next.sql")).up().edit(sql("SELECT 2;")).engine("up"),
     "would begin from nothing": applied(replace(".goose.yml", "table: goose_db_version", "table: schema_history")),
+    "although another tool migrated the database": migrated_by_another_tool("up"),
+    "left a migration half done": migrated_by_another_tool("baseline", "1", dirty=True),
     "have the same version": lambda s: s.edit(sql("SELECT 1;"), later("00002_other.sql")).engine("validate"),
     "another runner has held the lock of": held_by_another_run,
 }

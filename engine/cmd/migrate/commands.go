@@ -24,6 +24,7 @@ func commands(outside terminal.Terminal) []*cobra.Command {
 		operation(outside, "seed", "Load test data (development and test only)", measured((*operate.Engine).Seed)),
 		operation(outside, "repair", "Accept edited and renamed files of applied migrations as they are now", (*operate.Engine).Repair),
 		operation(outside, "mark", "Mark the database as belonging to ENVIRONMENT", (*operate.Engine).Mark),
+		newBaseline(outside),
 		newBackfill(outside),
 		newMaintain(outside),
 		newIndexes(outside),
@@ -86,6 +87,16 @@ func newPlan(outside terminal.Terminal) *cobra.Command {
 	command := operation(outside, "plan", "Print the SQL that up would run, how large what it names is, and who is in the way",
 		func(engine *operate.Engine, ctx context.Context) error { return engine.Plan(ctx, asJSON) })
 	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return command
+}
+
+func newBaseline(outside terminal.Terminal) *cobra.Command {
+	var options operate.BaselineOptions
+	command := cli.OperationOn(outside, operate.New, "baseline VERSION", "Record the files up to a version as applied without running them, where the database has their objects",
+		func(engine *operate.Engine, ctx context.Context, version string) error {
+			return engine.Baseline(ctx, version, options)
+		})
+	command.Flags().BoolVar(&options.JSON, "json", false, "print JSON")
 	return command
 }
 

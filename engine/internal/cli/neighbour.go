@@ -21,7 +21,7 @@ const (
 // Commands are those of each program. They are written down here, too, because each program has to know what the other can do
 // without holding any of it. Plan is a command of both.
 var Commands = map[string][]string{
-	Operator: {"backfill", "cronjobs", "down", "indexes", "job", "maintain", "mark", "ping", "plan", "redo", "repair", "seed", "status",
+	Operator: {"backfill", "baseline", "cronjobs", "down", "indexes", "job", "maintain", "mark", "ping", "plan", "redo", "repair", "seed", "status",
 		"to", "up", "version"},
 	Developer: {"check", "create", "doctor", "lint", "plan", "recipes", "reset", "template-check", "validate", "wire"},
 }

@@ -41,6 +41,9 @@ type Stream struct {
 	Naming migration.Naming `yaml:"naming"`
 }
 
+// BareTable is the version table's name without that of its schema.
+func (s Stream) BareTable() string { return s.Table[strings.LastIndex(s.Table, ".")+1:] }
+
 // Lock is how runners keep out of each other's way.
 type Lock string
 
@@ -157,7 +160,7 @@ func (p Project) checkStreams() error {
 			return failure.Refused("%s: %sdir is empty: name a folder, as in ./migrations", ProjectFile, each.prefix)
 		}
 	}
-	if name := p.Migrations.Table[strings.LastIndex(p.Migrations.Table, ".")+1:]; len(name) > longestName {
+	if len(p.Migrations.BareTable()) > longestName {
 		return failure.Refused("%s: table is %q: at most %d characters, so that the names of the tables beside it are as long as "+
 			"PostgreSQL's names may be: shorten it", ProjectFile, p.Migrations.Table, longestName)
 	}

@@ -3,7 +3,6 @@ package develop
 import (
 	"cmp"
 	"context"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -82,14 +81,12 @@ func (c *checker) relations(ctx context.Context) (map[uint32]relation, error) {
 			return nil, c.Unreadable(ctx, "pg_class", err)
 		}
 		// The engine's own tables, indexes and sequences are nobody's.
-		if !strings.HasPrefix(name, withoutSchema(project.Migrations.Table)) && !strings.HasPrefix(name, withoutSchema(project.Seed.Table)) {
+		if !strings.HasPrefix(name, project.Migrations.BareTable()) && !strings.HasPrefix(name, project.Seed.BareTable()) {
 			found[id] = next
 		}
 	}
 	return found, rows.Err()
 }
-
-func withoutSchema(table string) string { return strings.TrimPrefix(path.Ext("."+table), ".") }
 
 // taken are the strongest locks of the transaction that make somebody wait, the strongest first.
 func taken(ctx context.Context, db goosedb.DBTxConn, there map[uint32]relation) ([]tablelock.Lock, error) {

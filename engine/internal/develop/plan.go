@@ -30,7 +30,7 @@ func (e *Engine) Plan(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	found, err := traceOn(ctx, target, append(before, seeds(e.Project.Seed)...), files, withoutSchema(e.Project.Migrations.Table), withoutSchema(e.Project.Seed.Table))
+	found, err := traceOn(ctx, target, append(before, seeds(e.Project.Seed)...), files, e.Project.Migrations.BareTable(), e.Project.Seed.BareTable())
 	if err != nil {
 		return err
 	}

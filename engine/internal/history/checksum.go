@@ -24,25 +24,28 @@ const createChecksumTable = ` (
 const (
 	byAnotherTool = "another tool"
 	byRepair      = "migrate repair"
+	byBaseline    = "migrate baseline"
 )
 
 // Prepare creates what the engine keeps beside goose's table, and marks the database with its environment if it has no mark
 // yet. An empty environment marks nothing: what nobody has said must not be remembered.
 func Prepare(ctx context.Context, session *sql.DB, table, environment string) error {
-	return InTransaction(ctx, session, func(tx *sql.Tx) error {
-		if err := create(ctx, tx, ChecksumTable(table), createChecksumTable); err != nil {
-			return err
-		}
-		if err := create(ctx, tx, MarkerTable(table), createMarkerTable); err != nil {
-			return err
-		}
-		if environment == "" {
-			return nil
-		}
-		_, err := tx.ExecContext(ctx, "INSERT INTO "+MarkerTable(table)+
-			" (environment) VALUES ($1) ON CONFLICT DO NOTHING", environment)
+	return InTransaction(ctx, session, func(tx *sql.Tx) error { return prepare(ctx, tx, table, environment) })
+}
+
+func prepare(ctx context.Context, tx *sql.Tx, table, environment string) error {
+	if err := create(ctx, tx, ChecksumTable(table), createChecksumTable); err != nil {
 		return err
-	})
+	}
+	if err := create(ctx, tx, MarkerTable(table), createMarkerTable); err != nil {
+		return err
+	}
+	if environment == "" {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, "INSERT INTO "+MarkerTable(table)+
+		" (environment) VALUES ($1) ON CONFLICT DO NOTHING", environment)
+	return err
 }
 
 // Adopt records the files of versions that another tool applied.

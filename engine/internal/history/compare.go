@@ -218,7 +218,7 @@ func (c Comparison) Check() error {
 }
 
 func (c Comparison) sayElsewhere() error {
-	foreign := slices.DeleteFunc(slices.Clone(c.Elsewhere), func(other Other) bool { return other.Tool == goose })
+	foreign := slices.DeleteFunc(slices.Clone(c.Elsewhere), Other.OfGoose)
 	if len(foreign) > 0 {
 		return failure.HistoryMismatch("%s would begin from nothing, although another tool migrated the database, according to %s: "+
 			"name the last file here that has been done (make migrate-baseline VERSION=…); if it belongs to something else, run tools/migrate/bin/migrate repair",

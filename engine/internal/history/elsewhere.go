@@ -10,6 +10,8 @@ import (
 type Other struct {
 	// Table is how SQL names it, Tool who writes it.
 	Table, Tool string
+	// HalfDone tells that a migration of the tool's began and did not end.
+	HalfDone bool
 }
 
 // goose is the only tool whose histories the engine can go on with.
@@ -17,11 +19,17 @@ const goose = "goose"
 
 // String names the history for people.
 func (o Other) String() string {
-	if o.Tool == goose {
+	switch {
+	case o.OfGoose():
 		return o.Table
+	case o.HalfDone:
+		return o.Table + " (of " + o.Tool + ", which left a migration half done)"
 	}
 	return o.Table + " (of " + o.Tool + ")"
 }
+
+// OfGoose tells that the engine could go on with the history.
+func (o Other) OfGoose() bool { return o.Tool == goose }
 
 // Others names several.
 func Others(all []Other) string {
@@ -33,36 +41,36 @@ func Others(all []Other) string {
 }
 
 // histories are the tables in which tools remember what they applied: by the table's name, empty for any, and the columns that
-// all have to be there. The first that fits names the tool.
+// all have to be there. The first that fits names the tool. The last column is how a row says that its migration did not end.
 const histories = `(VALUES
-	(1, '', '{id,version_id,is_applied,tstamp}', 'goose'),
-	(2, 'schema_migrations', '{version,dirty}', 'golang-migrate'),
-	(3, 'schema_migrations', '{version,inserted_at}', 'Ecto'),
-	(4, 'schema_migrations', '{version}', 'dbmate or Rails'),
-	(5, '', '{installed_rank,version,description,script,checksum,success}', 'Flyway'),
-	(6, '', '{version,name,applied_on,checksum}', 'refinery'),
-	(7, '', '{id,author,filename,dateexecuted,orderexecuted,md5sum}', 'Liquibase'),
-	(8, 'atlas_schema_revisions', '{version,description,applied,total,executed_at}', 'Atlas'),
-	(9, 'django_migrations', '{app,name,applied}', 'Django'),
-	(10, '_sqlx_migrations', '{version,description,installed_on,success,checksum}', 'sqlx'),
-	(11, '_prisma_migrations', '{id,checksum,finished_at,migration_name}', 'Prisma'),
-	(12, 'alembic_version', '{version_num}', 'Alembic'),
-	(13, '__diesel_schema_migrations', '{version,run_on}', 'Diesel'),
-	(14, '__EFMigrationsHistory', '{MigrationId,ProductVersion}', 'Entity Framework'),
-	(15, 'SequelizeMeta', '{name}', 'Sequelize'),
-	(16, 'knex_migrations', '{name,batch,migration_time}', 'Knex'),
-	(17, 'gorp_migrations', '{id,applied_at}', 'sql-migrate'),
-	(18, 'bun_migrations', '{name,group_id,migrated_at}', 'Bun'),
-	(19, 'pgmigrations', '{name,run_on}', 'node-pg-migrate'),
-	(20, 'changes', '{change_id,change,project,committed_at}', 'Sqitch'),
-	(21, 'migrations', '{timestamp,name}', 'TypeORM'),
-	(22, 'schema_version', '{version}', 'tern')
-) AS known (rank, name, columns, tool)`
+	(1, '', '{id,version_id,is_applied,tstamp}', 'goose', 'false'),
+	(2, 'schema_migrations', '{version,dirty}', 'golang-migrate', 'dirty'),
+	(3, 'schema_migrations', '{version,inserted_at}', 'Ecto', 'false'),
+	(4, 'schema_migrations', '{version}', 'dbmate or Rails', 'false'),
+	(5, '', '{installed_rank,version,description,script,checksum,success}', 'Flyway', 'NOT success'),
+	(6, '', '{version,name,applied_on,checksum}', 'refinery', 'false'),
+	(7, '', '{id,author,filename,dateexecuted,orderexecuted,md5sum}', 'Liquibase', 'false'),
+	(8, 'atlas_schema_revisions', '{version,description,applied,total,executed_at}', 'Atlas', 'applied < total'),
+	(9, 'django_migrations', '{app,name,applied}', 'Django', 'false'),
+	(10, '_sqlx_migrations', '{version,description,installed_on,success,checksum}', 'sqlx', 'NOT success'),
+	(11, '_prisma_migrations', '{id,checksum,finished_at,migration_name,rolled_back_at}', 'Prisma', 'finished_at IS NULL AND rolled_back_at IS NULL'),
+	(12, 'alembic_version', '{version_num}', 'Alembic', 'false'),
+	(13, '__diesel_schema_migrations', '{version,run_on}', 'Diesel', 'false'),
+	(14, '__EFMigrationsHistory', '{MigrationId,ProductVersion}', 'Entity Framework', 'false'),
+	(15, 'SequelizeMeta', '{name}', 'Sequelize', 'false'),
+	(16, 'knex_migrations', '{name,batch,migration_time}', 'Knex', 'false'),
+	(17, 'gorp_migrations', '{id,applied_at}', 'sql-migrate', 'false'),
+	(18, 'bun_migrations', '{name,group_id,migrated_at}', 'Bun', 'false'),
+	(19, 'pgmigrations', '{name,run_on}', 'node-pg-migrate', 'false'),
+	(20, 'changes', '{change_id,change,project,committed_at}', 'Sqitch', 'false'),
+	(21, 'migrations', '{timestamp,name}', 'TypeORM', 'false'),
+	(22, 'schema_version', '{version}', 'tern', 'false')
+) AS known (rank, name, columns, tool, half_done)`
 
 // versionTables are those that look like a tool's, but for the known ones. A table that may not be read is taken to hold what
 // its size says.
 const versionTables = `
-	SELECT DISTINCT ON (c.oid) c.oid::regclass::text, tool, has_schema_privilege(c.relnamespace, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+	SELECT DISTINCT ON (c.oid) c.oid::regclass::text, tool, half_done, has_schema_privilege(c.relnamespace, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, ` + histories + `
 	WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND pg_relation_size(c.oid) > 0
 		AND c.oid <> ALL (SELECT to_regclass(known) FROM unnest($1::text[]) known WHERE to_regclass(known) IS NOT NULL)
@@ -82,14 +90,15 @@ func Elsewhere(ctx context.Context, session *sql.DB, known ...string) ([]Other, 
 		holds := !each.readable
 		switch {
 		case holds:
-		case each.Tool == goose:
+		case each.OfGoose():
 			other, err := Read(ctx, session, each.Table)
 			if err != nil {
 				return nil, err
 			}
 			holds = len(other.Records) > 0
 		default:
-			if err := session.QueryRowContext(ctx, "SELECT EXISTS (SELECT FROM "+each.Table+")").Scan(&holds); err != nil {
+			if err := session.QueryRowContext(ctx, "SELECT EXISTS (SELECT FROM "+each.Table+"), EXISTS (SELECT FROM "+each.Table+" WHERE "+each.halfDone+")").
+				Scan(&holds, &each.HalfDone); err != nil {
 				return nil, err
 			}
 		}
@@ -102,6 +111,7 @@ func Elsewhere(ctx context.Context, session *sql.DB, known ...string) ([]Other, 
 
 type candidate struct {
 	Other
+	halfDone string // a condition in SQL
 	readable bool
 }
 
@@ -114,7 +124,7 @@ func likely(ctx context.Context, session *sql.DB, known []string) ([]candidate, 
 	var all []candidate
 	for rows.Next() {
 		var next candidate
-		if err := rows.Scan(&next.Table, &next.Tool, &next.readable); err != nil {
+		if err := rows.Scan(&next.Table, &next.Tool, &next.halfDone, &next.readable); err != nil {
 			return nil, err
 		}
 		all = append(all, next)

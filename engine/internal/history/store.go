@@ -17,6 +17,8 @@ type Store struct {
 	exists  bool
 	// files are recorded with their checksums; a store without any leaves that table alone.
 	files map[int64]Entry
+	// by is who records them.
+	by string
 }
 
 // NewStore begins with what Read returned for the same table. The files are those whose checksums it records.
@@ -29,7 +31,7 @@ func NewStore(table string, known History, files []Entry) (*Store, error) {
 	for _, record := range known.Records {
 		applied[record.Version] = record.AppliedAt
 	}
-	store := &Store{Store: postgres, table: table, applied: applied, exists: known.Exists, files: map[int64]Entry{}}
+	store := &Store{Store: postgres, table: table, applied: applied, exists: known.Exists, files: map[int64]Entry{}, by: engine}
 	for _, file := range files {
 		store.files[file.Version] = file
 	}
@@ -91,7 +93,7 @@ func (s *Store) insert(ctx context.Context, db database.DBTxConn, request databa
 		" (version_id, is_applied) VALUES ($1::bigint, true) RETURNING id, version_id)"+
 		" INSERT INTO "+ChecksumTable(s.table)+" (version_id, file, checksum, applied_order, engine)"+
 		" SELECT version_id, $2::text, $3::text, id, $4::text FROM g"+onConflictReplace,
-		file.Version, file.File, file.Checksum, engine)
+		file.Version, file.File, file.Checksum, s.by)
 	return err
 }
 
