@@ -13,6 +13,7 @@ import (
 
 	"avion.internal/migrate/internal/jobfile"
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/sqltext"
 )
 
 // Jobs are the files in migrations/backfill.
@@ -56,12 +57,9 @@ const (
 )
 
 var (
-	identifier = `(?:"[^"]+"|[\p{L}_][\p{L}\p{N}_$]*)`
-	tableName  = regexp.MustCompile(`^(?:` + identifier + `\.)?` + identifier + `$`)
-	columnName = regexp.MustCompile(`^` + identifier + `$`)
-	parameter  = regexp.MustCompile(`\$(\d+)`)
-	walAmount  = regexp.MustCompile(`^(\d{1,6})(kB|MB|GB)$`)
-	walUnits   = map[string]int64{"kB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
+	parameter = regexp.MustCompile(`\$(\d+)`)
+	walAmount = regexp.MustCompile(`^(\d{1,6})(kB|MB|GB)$`)
+	walUnits  = map[string]int64{"kB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 )
 
 // Read reads the job of a name from a folder of migrations.
@@ -100,23 +98,17 @@ func Knows(name string) bool {
 	return slices.Contains([]string{"table", "key", "batch", "load", "max_replica_lag", "max_wal"}, name)
 }
 
-// IsTable tells whether a text is the name of a table, with its schema or without.
-func IsTable(text string) bool { return tableName.MatchString(text) }
-
-// IsColumn tells whether a text is the name of a column.
-func IsColumn(text string) bool { return columnName.MatchString(text) }
-
 // Set takes one setting of the file's first line.
 func (j *Job) Set(name, value string) (err error) {
 	switch name {
 	case "table":
-		if !IsTable(value) {
+		if !sqltext.IsTable(value) {
 			return errors.New("a table is written as in accounts or public.accounts")
 		}
 		j.Table = value
 	case "key":
 		j.Key = strings.Split(value, ",")
-		if slices.ContainsFunc(j.Key, func(column string) bool { return !IsColumn(column) }) {
+		if slices.ContainsFunc(j.Key, func(column string) bool { return !sqltext.IsName(column) }) {
 			return errors.New("a key is one column, or several with commas between them and no blanks")
 		}
 	case "batch":

@@ -15,6 +15,7 @@ import (
 	"avion.internal/migrate/internal/environment"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/sqltext"
 )
 
 // ProjectFile is the name of the file that describes the service.
@@ -140,15 +141,12 @@ func ParseProject(content []byte) (Project, error) {
 // longestName leaves room for _environment within the 63 characters of a name.
 const longestName = 51
 
-// The version table's name goes into SQL as it is, in goose as well as here.
-var tableName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}(\.[a-z_][a-z0-9_]{0,62})?$`)
-
 func (p Project) checkStreams() error {
 	for _, each := range []struct {
 		prefix string
 		Stream
 	}{{"", p.Migrations}, {"seed.", p.Seed}} {
-		if !tableName.MatchString(each.Table) {
+		if !sqltext.IsPlainTable(each.Table) { // it goes into SQL as it is, in goose as well as here
 			return failure.Refused("%s: %stable is %q: use lower-case letters, digits and _ (or schema.table), "+
 				"at most 63 characters each", ProjectFile, each.prefix, each.Table)
 		}

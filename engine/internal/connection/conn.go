@@ -219,5 +219,3 @@ func (c *conn) sendApart(ctx context.Context, last *statement) error {
 func notSent(err error) bool {
 	return err != nil && strings.HasPrefix(err.Error(), "simple protocol queries must be run with")
 }
-
-func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }

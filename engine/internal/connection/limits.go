@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/sqltext"
 )
 
 // Limits are the timeouts of one migration; nil leaves the run's own.
@@ -65,7 +66,7 @@ func limitsOf(ctx context.Context) limits {
 func set(command string, settings map[string]string) []string {
 	var statements []string
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		statements = append(statements, command+" "+name+" = "+literal(settings[name]))
+		statements = append(statements, command+" "+name+" = "+sqltext.Literal(settings[name]))
 	}
 	return statements
 }

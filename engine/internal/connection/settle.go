@@ -13,6 +13,7 @@ import (
 
 	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/sqltext"
 )
 
 // standing is what the server says of a session that has just begun.
@@ -72,7 +73,7 @@ func (t Target) ask(ctx context.Context, session *pgx.Conn) (standing, error) {
 	into := []any{&now.pid, &now.standby, &now.readOnly}
 	var columns strings.Builder
 	for position, name := range names {
-		fmt.Fprintf(&columns, ", coalesce(current_setting(%s, true), '')", literal(name))
+		fmt.Fprintf(&columns, ", coalesce(current_setting(%s, true), '')", sqltext.Literal(name))
 		into = append(into, &values[position])
 	}
 	err := session.QueryRow(ctx, "SELECT pg_backend_pid(), pg_is_in_recovery(), current_setting('transaction_read_only')::boolean"+columns.String(),

@@ -6,9 +6,8 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-
 	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/sqltext"
 )
 
 // properties are what a new database takes over from the one that it replaces.
@@ -42,7 +41,7 @@ func (s *maintenanceSession) inspect(ctx context.Context, operation, name string
 	}
 	if !mayCreate {
 		return properties{}, failure.Refused("role %q may not create databases, which %s has to: "+
-			"let a superuser allow it with ALTER ROLE %s CREATEDB", s.Target.User, operation, quoteName(s.Target.User))
+			"let a superuser allow it with ALTER ROLE %s CREATEDB", s.Target.User, operation, sqltext.Name(s.Target.User))
 	}
 	found := properties{name: name}
 	err := s.QueryRowContext(ctx, databaseQuery, name).Scan(&found.owner, &found.encoding, &found.collate, &found.ctype,
@@ -60,26 +59,22 @@ func (s *maintenanceSession) inspect(ctx context.Context, operation, name string
 // createStatement builds on template0, the only template that takes every encoding and locale.
 func (p properties) createStatement() string {
 	var statement strings.Builder
-	statement.WriteString("CREATE DATABASE " + quoteName(p.name))
+	statement.WriteString("CREATE DATABASE " + sqltext.Name(p.name))
 	if !p.exists {
 		return statement.String()
 	}
-	statement.WriteString(" OWNER " + quoteName(p.owner) + " TEMPLATE template0 ENCODING " + quoteText(p.encoding) +
-		" LC_COLLATE " + quoteText(p.collate) + " LC_CTYPE " + quoteText(p.ctype))
+	statement.WriteString(" OWNER " + sqltext.Name(p.owner) + " TEMPLATE template0 ENCODING " + sqltext.Literal(p.encoding) +
+		" LC_COLLATE " + sqltext.Literal(p.collate) + " LC_CTYPE " + sqltext.Literal(p.ctype))
 	switch p.provider {
 	case "i":
-		statement.WriteString(" LOCALE_PROVIDER icu ICU_LOCALE " + quoteText(p.locale))
+		statement.WriteString(" LOCALE_PROVIDER icu ICU_LOCALE " + sqltext.Literal(p.locale))
 		if p.icuRules != "" {
-			statement.WriteString(" ICU_RULES " + quoteText(p.icuRules))
+			statement.WriteString(" ICU_RULES " + sqltext.Literal(p.icuRules))
 		}
 	case "b":
-		statement.WriteString(" LOCALE_PROVIDER builtin BUILTIN_LOCALE " + quoteText(p.locale))
+		statement.WriteString(" LOCALE_PROVIDER builtin BUILTIN_LOCALE " + sqltext.Literal(p.locale))
 	case "c":
 		statement.WriteString(" LOCALE_PROVIDER libc")
 	}
 	return statement.String()
 }
-
-func quoteName(name string) string { return pgx.Identifier{name}.Sanitize() }
-
-func quoteText(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }

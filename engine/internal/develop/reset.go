@@ -12,6 +12,7 @@ import (
 	"avion.internal/migrate/internal/connection"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/operate"
+	"avion.internal/migrate/internal/sqltext"
 )
 
 // Reset drops the database, creates it anew as it was, and applies every migration. Whatever can be refused is refused
@@ -108,7 +109,7 @@ func (e *Engine) openMaintenance(ctx context.Context, target connection.Target) 
 }
 
 func (s *maintenanceSession) replace(ctx context.Context, database properties) error {
-	if _, err := s.ExecContext(ctx, "DROP DATABASE "+quoteName(database.name)+" WITH (FORCE)"); err != nil {
+	if _, err := s.ExecContext(ctx, "DROP DATABASE "+sqltext.Name(database.name)+" WITH (FORCE)"); err != nil {
 		return s.cannot("dropped", "reset", database.name, err)
 	}
 	s.Engine.Report.Say("dropped %s", database.name)

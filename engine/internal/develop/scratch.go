@@ -11,6 +11,7 @@ import (
 
 	"avion.internal/migrate/internal/connection"
 	"avion.internal/migrate/internal/sqlstate"
+	"avion.internal/migrate/internal/sqltext"
 )
 
 // scratches are the throw-away databases of one check. Each carries the mark below, and as long as the check lives, its
@@ -45,7 +46,7 @@ func (s *scratches) create(ctx context.Context) (connection.Target, error) {
 		return connection.Target{}, s.cannot("created", "check", found.name, err)
 	}
 	s.names = append(s.names, found.name)
-	if _, err := s.ExecContext(ctx, "COMMENT ON DATABASE "+quoteName(found.name)+" IS "+quoteText(scratchMark(s.target.Database))); err != nil {
+	if _, err := s.ExecContext(ctx, "COMMENT ON DATABASE "+sqltext.Name(found.name)+" IS "+sqltext.Literal(scratchMark(s.target.Database))); err != nil {
 		return connection.Target{}, s.cannot("marked", "check", found.name, err)
 	}
 	return s.target.Elsewhere(found.name), nil
@@ -54,7 +55,7 @@ func (s *scratches) create(ctx context.Context) (connection.Target, error) {
 // drop removes what the check has made. An interrupt ends the check, not the tidying up.
 func (s *scratches) drop(ctx context.Context) error {
 	for _, name := range s.names {
-		if _, err := s.ExecContext(context.WithoutCancel(ctx), "DROP DATABASE IF EXISTS "+quoteName(name)+" WITH (FORCE)"); err != nil {
+		if _, err := s.ExecContext(context.WithoutCancel(ctx), "DROP DATABASE IF EXISTS "+sqltext.Name(name)+" WITH (FORCE)"); err != nil {
 			return s.cannot("dropped", "check", name, err)
 		}
 	}
@@ -88,7 +89,7 @@ func (s *scratches) dropAbandoned(ctx context.Context) error {
 		return err
 	}
 	for _, name := range abandoned {
-		_, err := s.ExecContext(ctx, "DROP DATABASE IF EXISTS "+quoteName(name))
+		_, err := s.ExecContext(ctx, "DROP DATABASE IF EXISTS "+sqltext.Name(name))
 		switch {
 		case sqlstate.Is(err, pgerrcode.ObjectInUse): // somebody is connected
 		case err != nil:

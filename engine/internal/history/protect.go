@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgerrcode"
 
 	"avion.internal/migrate/internal/sqlstate"
+	"avion.internal/migrate/internal/sqltext"
 )
 
 const longestRace = 10
@@ -39,16 +40,16 @@ func Protect(table string) string {
 func Withhold(table string) string { return revoke("ALL", "true", table) }
 
 func revoke(privileges, which, table string) string {
-	return strings.NewReplacer("PRIVILEGES", privileges, "WHICH", which, "TABLE'", strings.ReplaceAll(table, "'", "''")+"'").Replace(`DO $$
+	return strings.NewReplacer("PRIVILEGES", privileges, "WHICH", which, "TABLE", sqltext.Literal(table)).Replace(`DO $$
 DECLARE
 	other text;
 BEGIN
 	FOR other IN
 		SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
 		FROM pg_class c, aclexplode(c.relacl) a
-		WHERE c.oid = to_regclass('TABLE') AND a.grantee <> c.relowner AND WHICH
+		WHERE c.oid = to_regclass(TABLE) AND a.grantee <> c.relowner AND WHICH
 	LOOP
-		EXECUTE format('REVOKE PRIVILEGES ON TABLE %s FROM %s', to_regclass('TABLE'), other);
+		EXECUTE format('REVOKE PRIVILEGES ON %s FROM %s', to_regclass(TABLE), other);
 	END LOOP;
 END
 $$`)

@@ -12,6 +12,7 @@ import (
 
 	"avion.internal/migrate/internal/backfill"
 	"avion.internal/migrate/internal/jobfile"
+	"avion.internal/migrate/internal/sqltext"
 )
 
 // Jobs are the files in migrations/maintenance.
@@ -144,7 +145,7 @@ func (j *Job) setRows(name, value string) (err error) {
 func (j *Job) setPartitions(name, value string) (err error) {
 	switch name {
 	case "table", "holds":
-		if !backfill.IsTable(value) {
+		if !sqltext.IsTable(value) {
 			return errors.New("a table is written as in audit_logs or public.audit_logs")
 		}
 		if name == "table" {
@@ -153,7 +154,7 @@ func (j *Job) setPartitions(name, value string) (err error) {
 			j.Holds = value
 		}
 	case "column":
-		if !backfill.IsColumn(value) {
+		if !sqltext.IsName(value) {
 			return errors.New("a column is written as in created_at")
 		}
 		j.Column = value

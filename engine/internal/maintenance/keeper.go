@@ -17,6 +17,7 @@ import (
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/history"
 	"avion.internal/migrate/internal/sqlstate"
+	"avion.internal/migrate/internal/sqltext"
 )
 
 // Keeper creates the partitions of a table ahead of time, and drops those that hold nothing but what is old enough.
@@ -98,11 +99,11 @@ func (k *Keeper) create(ctx context.Context, kept *Kept) error {
 // createOne attaches a new table instead of creating a partition: that lets readers and writers of the others go on. Nobody
 // gets rights on it besides those that lead through the partitioned table.
 func (k *Keeper) createOne(ctx context.Context, name string, start, end time.Time) error {
-	if len(name) > 63 {
+	if len(name) > sqltext.LongestName {
 		return failure.Refused("%s would be the name of a partition of %s, %d characters long, but a name has at most 63: rename the table",
 			name, k.Job.Table, len(name))
 	}
-	partition := pgx.Identifier{k.parent.schema, name}.Sanitize()
+	partition := sqltext.Name(k.parent.schema, name)
 	return history.InTransaction(ctx, k.Session, func(tx *sql.Tx) error {
 		for _, statement := range []string{
 			"CREATE TABLE " + partition + " (LIKE " + k.parent.quoted + " INCLUDING ALL EXCLUDING IDENTITY EXCLUDING INDEXES)" + k.parent.tablespace,

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"avion.internal/migrate/internal/sqltext"
 )
 
 // Plain is the statement on one line, without comments and with every string emptied: what is left are its keywords and
@@ -162,7 +164,7 @@ func Split(text string, separator rune) []string {
 }
 
 const (
-	name      = `("(?:[^"]|"")+"|[\p{L}_][\p{L}\p{N}_$]*)`
+	name      = `(` + sqltext.Written + `)`
 	qualified = `((?:` + name + `\s*\.\s*)?` + name + `)`
 )
 

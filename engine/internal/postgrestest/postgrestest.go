@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"avion.internal/migrate/internal/sqltext"
 )
 
 // Variable holds the address of a superuser on a server whose databases and roles may be created and dropped.
@@ -51,7 +53,7 @@ func New(t *testing.T) Database {
 		execute(t, server, "DROP ROLE IF EXISTS "+name)
 	}
 	drop()
-	execute(t, server, fmt.Sprintf("CREATE ROLE %s LOGIN CREATEDB PASSWORD '%s'", name, strings.ReplaceAll(database.Password, "'", "''")))
+	execute(t, server, fmt.Sprintf("CREATE ROLE %s LOGIN CREATEDB PASSWORD %s", name, sqltext.Literal(database.Password)))
 	execute(t, server, fmt.Sprintf("CREATE DATABASE %s OWNER %s", name, name))
 	parsed.Path = "/" + name
 	database.admin, database.server = connect(t, parsed.String()), server

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/sqltext"
 )
 
 // Kind is what a variable's value has to be.
@@ -27,10 +28,7 @@ const (
 	Text        Kind = "text"        // anything on one line; .Literal in SQL
 )
 
-const longestIdentifier = 63
-
 var (
-	plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
 	plainType = regexp.MustCompile(`^[a-z_][a-z0-9_]*(?:[ .][a-z_][a-z0-9_]*)*(?:\([0-9]+(?:, ?[0-9]+)?\))?(?: [a-z ]+)?(?:\[\])?$`)
 	forms     = map[Kind]*regexp.Regexp{
 		Number: regexp.MustCompile(`^[1-9][0-9]{0,8}$`),
@@ -60,7 +58,7 @@ type word string
 func (w word) Name() string { return asName(string(w)) }
 
 // Literal is the value as a string of SQL.
-func (w word) Literal() string { return "'" + strings.ReplaceAll(string(w), "'", "''") + "'" }
+func (w word) Literal() string { return sqltext.Literal(string(w)) }
 
 // name is a checked name, or several, which String writes as SQL wants them: a reserved word between quotes.
 type name string
@@ -158,9 +156,7 @@ func (k Kind) read(typed string) (value any, sound bool) {
 	}
 }
 
-func isNoName(typed string) bool {
-	return len(typed) > longestIdentifier || !plainName.MatchString(typed)
-}
+func isNoName(typed string) bool { return !sqltext.IsPlainName(typed) }
 
 // isExpression refuses what would end the place that it is written into, or the statement.
 func isExpression(typed string) bool {

@@ -7,10 +7,10 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"fmt"
-	"strings"
 	"time"
 
 	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/sqltext"
 )
 
 const (
@@ -70,14 +70,14 @@ func (a Advisory) Acquire(ctx context.Context, session *sql.DB) error {
 // DISCARD ALL), and behind a pooler another session of the server has it. Sent ahead of the line in the version table, it keeps
 // the transaction of a file that has lost the lock from being committed.
 func (a Advisory) Guard() string {
-	said := fmt.Sprintf("the lock of %s is not the session''s any more: take pg_advisory_unlock_all() and DISCARD ALL out of the file; "+
-		"if the way leads through a pooler, write lock: table in .goose.yml", strings.ReplaceAll(a.Database, "'", "''"))
+	said := fmt.Sprintf("the lock of %s is not the session's any more: take pg_advisory_unlock_all() and DISCARD ALL out of the file; "+
+		"if the way leads through a pooler, write lock: table in .goose.yml", a.Database)
 	return fmt.Sprintf(`DO $guard$ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid = pg_backend_pid()
 		AND (classid::bigint << 32) | objid::bigint = %d AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) THEN
-		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = '%s';
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = %s;
 	END IF;
-END $guard$`, a.Key(), said)
+END $guard$`, a.Key(), sqltext.Literal(said))
 }
 
 func (a Advisory) failed(ctx context.Context, err error) error {

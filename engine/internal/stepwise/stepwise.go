@@ -25,6 +25,7 @@ import (
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/history"
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/sqltext"
 )
 
 // Runner brings one section of a file to its end.
@@ -229,12 +230,10 @@ func (r *Runner) withOwnSettings(ctx context.Context, transaction *sql.Tx) error
 		_, err := transaction.ExecContext(ctx, "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL")
 		return err
 	}
-	_, err := transaction.ExecContext(ctx, "SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL ROLE "+literal(r.own.role)+
-		"; SELECT set_config('search_path', "+literal(r.own.searchPath)+", true)")
+	_, err := transaction.ExecContext(ctx, "SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL ROLE "+sqltext.Literal(r.own.role)+
+		"; SELECT set_config('search_path', "+sqltext.Literal(r.own.searchPath)+", true)")
 	return err
 }
-
-func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
 // bookkeep writes to the engine's own tables in a transaction of its own.
 func (r *Runner) bookkeep(ctx context.Context, write func(*sql.Tx) error) error {

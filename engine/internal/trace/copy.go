@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"avion.internal/migrate/internal/sqlstate"
+	"avion.internal/migrate/internal/sqltext"
 )
 
 // Everything that another database would have to have for a migration to do the same there.
@@ -99,7 +100,7 @@ func (s *Server) BaseOfOriginal(ctx context.Context) (*Base, error) {
 			return nil, err
 		}
 		defer session.Close(ctx)
-		if err := run(ctx, session, strings.ReplaceAll(handOver, "$1", literal(s.role))); err != nil {
+		if err := run(ctx, session, strings.ReplaceAll(handOver, "$1", sqltext.Literal(s.role))); err != nil {
 			return nil, err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"avion.internal/migrate/internal/postgrestest"
+	"avion.internal/migrate/internal/sqltext"
 )
 
 // superuser opens sessions as compose's user does, who may do anything.
@@ -132,7 +133,7 @@ func TestAMigrationThatTakesTooMuchIsEnded(t *testing.T) {
 		}
 		server.Limits = each.limits
 		if name == "sorts" { // the limit is the role's, which Open has made
-			if _, err := server.admin.Exec(context.Background(), "ALTER ROLE "+quote(server.role)+" SET temp_file_limit = '10MB'"); err != nil {
+			if _, err := server.admin.Exec(context.Background(), "ALTER ROLE "+sqltext.Name(server.role)+" SET temp_file_limit = '10MB'"); err != nil {
 				t.Fatal(err)
 			}
 		}

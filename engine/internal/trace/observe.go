@@ -15,6 +15,7 @@ import (
 
 	"avion.internal/migrate/internal/sqlparser"
 	"avion.internal/migrate/internal/sqlstate"
+	"avion.internal/migrate/internal/sqltext"
 	"avion.internal/migrate/internal/tablelock"
 )
 
@@ -279,7 +280,7 @@ func withoutRoles(unit Unit) string {
 	for _, each := range places {
 		// The location counts from the beginning of what goose sends.
 		at := each.at - unit.Parsed.Offset
-		for _, written := range []string{each.name, quote(each.name)} {
+		for _, written := range []string{each.name, sqltext.Name(each.name)} {
 			if at >= 0 && at+len(written) <= len(text) && strings.EqualFold(text[at:at+len(written)], written) {
 				text = text[:at] + "pg_database_owner" + text[at+len(written):]
 				break

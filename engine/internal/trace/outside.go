@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"avion.internal/migrate/internal/sqlparser"
+	"avion.internal/migrate/internal/sqltext"
 	"avion.internal/migrate/internal/tablelock"
 )
 
@@ -104,9 +105,9 @@ func option(options []sqlparser.Node, name string) bool {
 
 // written is a relation as SQL writes it.
 func written(relation sqlparser.Node) string {
-	name := quote(relation.Text("relname"))
+	name := sqltext.Name(relation.Text("relname"))
 	if schema := relation.Text("schemaname"); schema != "" {
-		name = quote(schema) + "." + name
+		name = sqltext.Name(schema) + "." + name
 	}
 	return name
 }
@@ -116,7 +117,7 @@ func dropNames(node sqlparser.Node) []string {
 	for _, each := range node.List("objects") {
 		var parts []string
 		for _, part := range each.Child("List").Strings("items") {
-			parts = append(parts, quote(part))
+			parts = append(parts, sqltext.Name(part))
 		}
 		names = append(names, strings.Join(parts, "."))
 	}

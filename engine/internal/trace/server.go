@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"avion.internal/migrate/internal/sqltext"
 )
 
 // Dial opens a session on a database of the server; change is given the settings before.
@@ -79,7 +81,7 @@ func (s *Server) prepare(ctx context.Context) error {
 		return err
 	}
 	if !mayCreate {
-		return fmt.Errorf("role %q may not create databases: let a superuser allow it with ALTER ROLE %s CREATEDB", s.login, quote(s.login))
+		return fmt.Errorf("role %q may not create databases: let a superuser allow it with ALTER ROLE %s CREATEDB", s.login, sqltext.Name(s.login))
 	}
 	s.dropAbandoned(ctx)
 	if !super {
@@ -97,9 +99,9 @@ func (s *Server) createRole(ctx context.Context) error {
 	}
 	for _, statement := range []string{
 		"BEGIN",
-		"CREATE ROLE " + quote(role) + " LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT 8 PASSWORD " + literal(password),
-		fmt.Sprintf("ALTER ROLE %s SET temp_file_limit = %s", quote(role), literal(fmt.Sprintf("%dkB", s.Limits.Bytes>>10))),
-		"COMMENT ON ROLE " + quote(role) + " IS " + literal(mark(s.database)),
+		"CREATE ROLE " + sqltext.Name(role) + " LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT 8 PASSWORD " + sqltext.Literal(password),
+		fmt.Sprintf("ALTER ROLE %s SET temp_file_limit = %s", sqltext.Name(role), sqltext.Literal(fmt.Sprintf("%dkB", s.Limits.Bytes>>10))),
+		"COMMENT ON ROLE " + sqltext.Name(role) + " IS " + sqltext.Literal(mark(s.database)),
 		"COMMIT",
 	} {
 		if _, err := s.admin.Exec(ctx, statement); err != nil {
@@ -128,12 +130,12 @@ func (s *Server) create(ctx context.Context, template string) (string, error) {
 	if err := s.own(ctx, name); err != nil {
 		return "", err
 	}
-	statement := "CREATE DATABASE " + quote(name)
+	statement := "CREATE DATABASE " + sqltext.Name(name)
 	if s.role != "" {
-		statement += " OWNER " + quote(s.role)
+		statement += " OWNER " + sqltext.Name(s.role)
 	}
 	if template != "" {
-		statement += " TEMPLATE " + quote(template)
+		statement += " TEMPLATE " + sqltext.Name(template)
 	} else {
 		statement += s.like(ctx)
 	}
@@ -141,7 +143,7 @@ func (s *Server) create(ctx context.Context, template string) (string, error) {
 	if _, err := s.admin.Exec(ctx, statement); err != nil {
 		return "", err
 	}
-	if _, err := s.admin.Exec(ctx, "COMMENT ON DATABASE "+quote(name)+" IS "+literal(mark(s.database))); err != nil {
+	if _, err := s.admin.Exec(ctx, "COMMENT ON DATABASE "+sqltext.Name(name)+" IS "+sqltext.Literal(mark(s.database))); err != nil {
 		return "", err
 	}
 	return name, nil
@@ -152,22 +154,22 @@ func (s *Server) like(ctx context.Context) string {
 	if s.admin.QueryRow(ctx, settingsQuery, s.database).Scan(&encoding, &collate, &ctype, &provider, &locale, &rules) != nil {
 		return " TEMPLATE template0"
 	}
-	statement := " TEMPLATE template0 ENCODING " + literal(encoding) + " LC_COLLATE " + literal(collate) + " LC_CTYPE " + literal(ctype)
+	statement := " TEMPLATE template0 ENCODING " + sqltext.Literal(encoding) + " LC_COLLATE " + sqltext.Literal(collate) + " LC_CTYPE " + sqltext.Literal(ctype)
 	switch provider {
 	case "i":
-		statement += " LOCALE_PROVIDER icu ICU_LOCALE " + literal(locale)
+		statement += " LOCALE_PROVIDER icu ICU_LOCALE " + sqltext.Literal(locale)
 		if rules != "" {
-			statement += " ICU_RULES " + literal(rules)
+			statement += " ICU_RULES " + sqltext.Literal(rules)
 		}
 	case "b":
-		statement += " LOCALE_PROVIDER builtin BUILTIN_LOCALE " + literal(locale)
+		statement += " LOCALE_PROVIDER builtin BUILTIN_LOCALE " + sqltext.Literal(locale)
 	}
 	return statement
 }
 
 // drop removes a database of the trace's own.
 func (s *Server) drop(ctx context.Context, name string) error {
-	_, err := s.admin.Exec(ctx, "DROP DATABASE IF EXISTS "+quote(name)+" WITH (FORCE)")
+	_, err := s.admin.Exec(ctx, "DROP DATABASE IF EXISTS "+sqltext.Name(name)+" WITH (FORCE)")
 	if err == nil {
 		for position, each := range s.names {
 			if each == name {
@@ -189,7 +191,7 @@ func (s *Server) Close(ctx context.Context) error {
 		failed = append(failed, s.drop(ctx, name))
 	}
 	if s.role != "" {
-		_, err := s.admin.Exec(ctx, "DROP ROLE IF EXISTS "+quote(s.role))
+		_, err := s.admin.Exec(ctx, "DROP ROLE IF EXISTS "+sqltext.Name(s.role))
 		failed = append(failed, err)
 	}
 	return errors.Join(failed...)
@@ -224,7 +226,7 @@ func (s *Server) dropAbandoned(ctx context.Context) {
 		if err := s.admin.QueryRow(ctx, lockedQuery, key(each.Name)).Scan(&owned); err != nil || owned {
 			continue
 		}
-		s.admin.Exec(ctx, "DROP "+each.Kind+" IF EXISTS "+quote(each.Name))
+		s.admin.Exec(ctx, "DROP "+each.Kind+" IF EXISTS "+sqltext.Name(each.Name))
 	}
 }
 
@@ -262,7 +264,3 @@ func (s *Server) session(ctx context.Context, database string, change func(*pgx.
 		change(config)
 	})
 }
-
-func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
-
-func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }

@@ -9,6 +9,7 @@ import (
 
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/sqlstate"
+	"avion.internal/migrate/internal/sqltext"
 )
 
 // Keys returns up to limit keys after one in the order of the table, beginning with the first after nil.
@@ -123,12 +124,10 @@ func (s Set) Wanted(ctx context.Context, tx *sql.Tx, keys []string) (Wanted, err
 // statement fills in the names. The seed keeps the locks of one table apart from those of others.
 func (s Set) statement(template string) string {
 	return strings.NewReplacer(
-		"{outbox}", s.outbox, "{view}", s.view, "{type}", s.keyType, "{sequence}", quote(s.sequence),
-		"{seed}", "hashtextextended("+quote(s.outbox)+", 0)",
+		"{outbox}", s.outbox, "{view}", s.view, "{type}", s.keyType, "{sequence}", sqltext.Literal(s.sequence),
+		"{seed}", "hashtextextended("+sqltext.Literal(s.outbox)+", 0)",
 	).Replace(template)
 }
-
-func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
 func readTexts(rows *sql.Rows, err error) ([]string, error) {
 	if err != nil {
