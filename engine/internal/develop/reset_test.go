@@ -5,6 +5,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/operate"
@@ -121,7 +122,12 @@ func TestResetWaitsForARunner(t *testing.T) {
 		_, _, err := s.Do((*Engine).Up)
 		running <- err
 	}()
-	for s.Value(t, "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database WHERE datname = current_database() AND locktype = 'advisory' AND granted") == "0" {
+	for s.Value(t, "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database WHERE datname = '"+s.Name+"' AND locktype = 'advisory' AND granted") == "0" {
+		select {
+		case err := <-running:
+			t.Fatalf("it ended before it was seen: %v", err)
+		case <-time.After(10 * time.Millisecond):
+		}
 	}
 	_, report := s.Must((*Engine).Reset)
 	if err := <-running; err != nil || !strings.Contains(report, "held by pid") {
