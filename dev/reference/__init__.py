@@ -6,7 +6,7 @@ What a source does not say, for people, stands as data in the YAML files beside 
 from collections.abc import Callable
 from pathlib import Path
 
-from dev.reference import exit_codes, files, glossary, operations, questions, recipes, targets, variables
+from dev.reference import exit_codes, files, glossary, operations, packages, questions, recipes, targets, variables
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "docs/reference"
@@ -29,6 +29,7 @@ _PAGES: dict[str, Callable[[Path], str]] = {
 _PARTS: dict[str, Callable[[Path], str]] = {
     "includes/documents/en/unsafe-operations.md": operations.english,
     "includes/documents/ja/unsafe-operations.md": operations.japanese,
+    packages.DOCUMENT: packages.page,
 }
 
 

@@ -41,7 +41,7 @@ var destructive = []string{"DROP DATABASE", "squawk-ignore", "TEMPLATE template0
 
 // operators are the modules that the program in production is built from. A parser of SQL is none of them.
 var operators = []string{
-	"github.com/jackc/pgpassfile", "github.com/jackc/pgservicefile", "github.com/jackc/pgx/v5", "github.com/jackc/puddle/v2",
+	"github.com/jackc/pgerrcode", "github.com/jackc/pgpassfile", "github.com/jackc/pgservicefile", "github.com/jackc/pgx/v5", "github.com/jackc/puddle/v2",
 	"github.com/joho/godotenv", "github.com/mattn/go-isatty", "github.com/mfridman/interpolate", "github.com/mitchellh/colorstring",
 	"github.com/pressly/goose/v3", "github.com/rivo/uniseg", "github.com/schollz/progressbar/v3", "github.com/sethvargo/go-retry",
 	"github.com/spf13/cobra", "github.com/spf13/pflag", "go.uber.org/multierr", "go.yaml.in/yaml/v4",

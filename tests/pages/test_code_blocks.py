@@ -26,6 +26,7 @@ NEWCOMER, DELIVERY = "test_newcomer.py", "test_job_in_delivery.py"
 DOCUMENTS, FOLLOWED = "test_documents.py", "test_followed_pages.py"
 CHECKED = {
     "README.md": [NEWCOMER] * 5,
+    "CONTRIBUTING.md": ["test_reference.py"],
     "docs/explanation/environments.md": [FOLLOWED],
     "docs/explanation/history.md": [FOLLOWED],
     "docs/explanation/locks.md": [FOLLOWED],

@@ -8,10 +8,20 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dev.reference import FOLDER, exit_codes, files, pages, questions, recipes, targets, variables
+from dev.reference import FOLDER, exit_codes, files, packages, pages, questions, recipes, targets, variables
 from dev.toolchain.install import ROOT
 
-SOURCES = ("copier.yml", "manifest.yml", "versions.yml", "hooks", "engine", "includes", "template", "monorepo")
+SOURCES = (
+    "copier.yml",
+    "manifest.yml",
+    "versions.yml",
+    "hooks",
+    "engine",
+    "includes",
+    "template",
+    "monorepo",
+    "CONTRIBUTING.md",
+)
 GO = "engine/internal"
 ENGINE = f"{GO}/config/variables.go"
 JOB = "template/k8s/migrations/{{ service_name }}-migration-job.yaml.jinja"
@@ -40,6 +50,17 @@ def change(file: Path, old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("page", "edits"),
     [
+        (
+            packages,
+            [
+                (
+                    f"{GO}/indexes/report.go",
+                    "import (\n",
+                    'import (\n\t_ "avion.internal/migrate/internal/tablelock"\n',
+                    "    indexes --> tablelock\n",
+                ),
+            ],
+        ),
         (
             questions,
             [

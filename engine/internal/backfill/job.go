@@ -1,5 +1,8 @@
-// Package backfill moves data in many small transactions, next to an application that goes on working: it follows the
-// primary key, remembers how far it came in the same transaction as the change, and gives way when the server is busy.
+// Package backfill moves data in many small transactions, next to an application that goes on working: it follows the primary
+// key, remembers how far it came in the same transaction as the change, and gives way when the server is busy. It never holds
+// a lock longer than one batch, and never changes a schema.
+//
+// May import: connection, failure, history, jobfile, migration, sqlstate, sqltext.
 package backfill
 
 import (

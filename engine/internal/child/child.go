@@ -1,5 +1,7 @@
 // Package child starts other programs with the variables that they need, and with none that holds a secret or that a git hook
-// has set for another repository.
+// has set for another repository. It never hands on the whole environment.
+//
+// May import: nothing of this module.
 package child
 
 import (

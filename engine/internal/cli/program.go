@@ -1,5 +1,7 @@
 // Package cli is what the engine's programs have in common: how one starts, how it binds commands to operations, and how it
 // hands a command on to the program that has it. It knows no operation and decides nothing.
+//
+// May import: config, failure, report, terminal.
 package cli
 
 import (

@@ -1,4 +1,7 @@
-// Package config reads what the service says about itself: .goose.yml, .env and the environment.
+// Package config reads what the service says about itself: .goose.yml, .env and the environment. It opens no connection, and
+// never writes a file.
+//
+// May import: environment, failure, migration, sqltext.
 package config
 
 import (

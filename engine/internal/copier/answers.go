@@ -1,5 +1,7 @@
 // Package copier reads what Copier was answered for a service, and tells whether the next update can start from it. It needs no
 // database, no network and no Copier, and writes nothing.
+//
+// May import: failure.
 package copier
 
 import (

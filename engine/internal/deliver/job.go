@@ -1,4 +1,6 @@
-// Package deliver prints what a pipeline hands to Kubernetes. It needs no database.
+// Package deliver prints what a pipeline hands to Kubernetes. It needs no database. It never talks to Kubernetes.
+//
+// May import: backfill, failure, maintenance, manifest, operate.
 package deliver
 
 import (

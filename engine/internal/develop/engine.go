@@ -1,6 +1,9 @@
 // Package develop does what the commands of developers say: it writes files, tries migrations on databases of its own, drops
 // and creates databases, and holds a service's checkout against its checklist. It stands on operate, and nothing that runs in
 // production may import it.
+//
+// May import: child, config, connection, copier, doctor, draft, environment, failure, git, history, indexes, lint, migration,
+// operate, recipe, report, rules, schema, sqlstate, sqltext, tablelock, terminal, trace, wiring.
 package develop
 
 import (

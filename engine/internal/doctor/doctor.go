@@ -1,5 +1,7 @@
 // Package doctor holds a service against the checklist in docs/migration-setup.md, and against what migrations need besides:
 // each item with its evidence and the next step. It judges what others have found out, and changes nothing.
+//
+// May import: config, connection, copier, failure, git, manifest, wiring.
 package doctor
 
 import (

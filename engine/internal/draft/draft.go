@@ -1,4 +1,7 @@
-// Package draft writes new migration files. It is the developers' only: what runs migrations writes none.
+// Package draft writes new migration files. It is the developers' only: what runs migrations writes none. It never overwrites
+// a file.
+//
+// May import: failure, migration.
 package draft
 
 import (

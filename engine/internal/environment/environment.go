@@ -1,5 +1,7 @@
-// Package environment is the only place that knows the environments: their names, what is allowed in which, and how
-// strong TLS must be.
+// Package environment is the only place that knows the environments: their names, what is allowed in which, and how strong TLS
+// must be. It reads no file and no variable.
+//
+// May import: failure.
 package environment
 
 import (

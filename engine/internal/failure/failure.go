@@ -1,4 +1,7 @@
-// Package failure holds the one error type of the program: a sentence for a person and an exit code for a pipeline.
+// Package failure holds the one error type of the program: a sentence for a person and an exit code for a pipeline. It never
+// ends the program, and never prints.
+//
+// May import: nothing of this module.
 package failure
 
 import (

@@ -1,4 +1,6 @@
-// Package git asks the repository around the service what is new in it.
+// Package git asks the repository around the service what is new in it. It never fetches, and never changes the repository.
+//
+// May import: child, failure.
 package git
 
 import (

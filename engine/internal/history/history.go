@@ -1,5 +1,7 @@
 // Package history is the version table: goose's own table, with the table of checksums beside it, read in one query and
-// compared with the files.
+// compared with the files. It never runs a migration, and never drops a table.
+//
+// May import: failure, migration, sqlstate, sqltext.
 package history
 
 import (

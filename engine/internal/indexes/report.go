@@ -1,4 +1,7 @@
 // Package indexes finds the indexes of a database that are of no use: invalid ones, duplicates, and those that nobody reads.
+// It never drops one.
+//
+// May import: nothing of this module.
 package indexes
 
 import (

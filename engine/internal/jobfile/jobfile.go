@@ -1,4 +1,7 @@
-// Package jobfile reads the files of jobs that run beside the migrations: one line that says how, and a statement.
+// Package jobfile reads the files of jobs that run beside the migrations: one line that says how, and a statement. It never
+// runs what it reads.
+//
+// May import: failure, migration.
 package jobfile
 
 import (

@@ -1,4 +1,6 @@
-// Package lint runs squawk on what a migration does on its way up, and tells what it finds.
+// Package lint runs squawk on what a migration does on its way up, and tells what it finds. It never changes a file.
+//
+// May import: child, failure, migration, report, rules, sqlparser, trace.
 package lint
 
 import (

@@ -1,4 +1,6 @@
 // Package makefile reads Makefiles as text. It evaluates nothing: no $(shell …) runs, and of conditions both sides count.
+//
+// May import: nothing of this module.
 package makefile
 
 import (

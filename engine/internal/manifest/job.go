@@ -1,4 +1,6 @@
-// Package manifest makes the Kubernetes Job of one release from the file in k8s/migrations.
+// Package manifest makes the Kubernetes Job of one release from the file in k8s/migrations. It never talks to Kubernetes.
+//
+// May import: copier, failure.
 package manifest
 
 import (

@@ -1,4 +1,7 @@
-// Package metrics leaves behind what a run did: in a file for node_exporter's textfile collector, or at a Pushgateway.
+// Package metrics leaves behind what a run did: in a file for node_exporter's textfile collector, or at a Pushgateway. It
+// never lets a run fail.
+//
+// May import: failure.
 package metrics
 
 import (

@@ -1,4 +1,7 @@
-// Package migration knows the files: how they are named, what is in them, and what is wrong with them.
+// Package migration knows the files: how they are named, what is in them, and what is wrong with them. It never opens a
+// connection, and parses no more SQL than goose does.
+//
+// May import: failure, sqltext.
 package migration
 
 import (

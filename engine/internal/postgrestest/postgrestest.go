@@ -1,4 +1,7 @@
-// Package postgrestest gives a test a database of its own on the server that MIGRATE_TEST_DATABASE_URL names.
+// Package postgrestest gives a test a database of its own on the server that MIGRATE_TEST_DATABASE_URL names. No program holds
+// it.
+//
+// May import: sqltext.
 package postgrestest
 
 import (

@@ -1,9 +1,12 @@
-// Package recipe writes migrations, and the jobs that go with them, from a catalog of what services need again and again.
+// Package recipe writes migrations, and the jobs that go with them, from a catalog of what services need again and again. It
+// never asks a database.
 //
 // The catalog is data: a folder for each recipe, with recipe.yml and the templates of its steps. The files of a step begin
 // with its name: <step>.sql.tmpl becomes a numbered migration, <step>.backfill.sql.tmpl and <step>.maintenance.sql.tmpl
 // become jobs. A template, and every text of recipe.yml that is one, knows the variables under the names under which
 // people type them, and .Job; a step takes the variables that its templates use.
+//
+// May import: draft, failure, migration, sqltext.
 package recipe
 
 import (

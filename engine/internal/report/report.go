@@ -1,4 +1,7 @@
-// Package report tells people, or a log collector, on stderr what a run does while it does it.
+// Package report tells people, or a log collector, on stderr what a run does while it does it. It decides nothing, and writes
+// no result: those go to stdout.
+//
+// May import: failure.
 package report
 
 import (

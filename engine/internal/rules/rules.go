@@ -1,5 +1,7 @@
 // Package rules tells what of a migration is dangerous on a database that is in use: by what was measured of it, and by what
-// its text says where nothing was.
+// its text says where nothing was. It never runs a statement.
+//
+// May import: sqlparser, tablelock, trace.
 package rules
 
 import (

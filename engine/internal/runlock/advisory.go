@@ -1,4 +1,6 @@
-// Package runlock lets one runner at a time work on a database.
+// Package runlock lets one runner at a time work on a database. It never lets a run go on that has lost the lock.
+//
+// May import: failure, history, sqltext.
 package runlock
 
 import (

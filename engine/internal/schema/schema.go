@@ -1,4 +1,6 @@
-// Package schema reads what a database consists of, and tells how two states of it differ.
+// Package schema reads what a database consists of, and tells how two states of it differ. It never changes one.
+//
+// May import: nothing of this module.
 package schema
 
 import (

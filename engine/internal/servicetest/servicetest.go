@@ -1,4 +1,7 @@
-// Package servicetest gives a test a service's folder with a database of its own, and runs the engine's operations in it.
+// Package servicetest gives a test a service's folder with a database of its own, and runs the engine's operations in it. No
+// program holds it.
+//
+// May import: failure, postgrestest, terminal.
 package servicetest
 
 import (

@@ -1,5 +1,7 @@
 // Package sqlparser reads SQL with PostgreSQL's own parser. It is for the developer's program: the one that operates links
 // no parser.
+//
+// May import: migration.
 package sqlparser
 
 import (

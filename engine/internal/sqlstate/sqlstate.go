@@ -1,5 +1,7 @@
 // Package sqlstate recognises an error of PostgreSQL by its SQLSTATE, whatever it is wrapped in. The codes have their names
 // from pgerrcode. It says nothing about exit codes.
+//
+// May import: nothing of this module.
 package sqlstate
 
 import (

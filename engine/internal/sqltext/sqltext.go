@@ -1,4 +1,6 @@
 // Package sqltext writes names and strings into SQL, and tells which texts are names. It reads no statement.
+//
+// May import: nothing of this module.
 package sqltext
 
 import (

@@ -1,9 +1,12 @@
 // Package stepwise runs a file that asks for no transaction: one statement at a time, each of which is remembered, so that a
-// run that was ended in the middle goes on where it was, and nothing runs twice.
+// run that was ended in the middle goes on where it was, and nothing runs twice. It never runs what the server may already
+// have done without looking.
 //
 // A statement runs in a transaction of its own together with the line that remembers it. Only what PostgreSQL refuses there
 // (CREATE INDEX CONCURRENTLY, VACUUM and their like) runs outside: it is remembered before and after, and a run that finds only
 // the first of the two looks at the database for what was left.
+//
+// May import: connection, failure, history, migration, sqltext.
 package stepwise
 
 import (

@@ -1,4 +1,6 @@
-// Package tablelock knows the locks that PostgreSQL takes on relations, and whom they keep waiting.
+// Package tablelock knows the locks that PostgreSQL takes on relations, and whom they keep waiting. It asks no server.
+//
+// May import: nothing of this module.
 package tablelock
 
 import "slices"

@@ -1,4 +1,6 @@
-// Package terminal is the way to the person, or the pipeline, that started the program.
+// Package terminal is the way to the person, or the pipeline, that started the program. It knows no command.
+//
+// May import: config.
 package terminal
 
 import (

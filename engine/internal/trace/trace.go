@@ -1,8 +1,11 @@
-// Package trace runs migrations on a throw-away database of a real server, and tells what PostgreSQL did: which relations
-// it locked and how strongly, what it wrote anew, read through, built, changed, created and dropped.
+// Package trace runs migrations on a throw-away database of a real server, and tells what PostgreSQL did: which relations it
+// locked and how strongly, what it wrote anew, read through, built, changed, created and dropped. It never touches the
+// database of the service itself.
 //
 // What it tells is matched by OID, so that it holds for what a DO block, a function, a trigger, a cascade or a foreign key
 // does as well. What could not be measured is called so, with the reason.
+//
+// May import: migration, sqlparser, sqlstate, sqltext, tablelock.
 package trace
 
 import (

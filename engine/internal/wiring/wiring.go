@@ -1,6 +1,8 @@
 // Package wiring joins the template's files to those that a service had before: one include line in its Makefile and
 // one in its compose file, links in its documents, .env in .gitignore. It only ever adds, and what it cannot add
 // without changing what the service does, it reports.
+//
+// May import: child, copier, failure, makefile.
 package wiring
 
 import (

@@ -7,6 +7,8 @@
 // order of the events, whose ids are drawn before their transactions commit, does not matter. A writer that is killed, or
 // cut off, loses the lock while its write may still be on the way: that write carries a token that is lower than its
 // successor's, and Redis refuses it.
+//
+// May import: failure, redissync/outbox, redissync/sortedset, redissync/watch, sqlstate.
 package agreement
 
 import (

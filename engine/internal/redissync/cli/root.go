@@ -1,4 +1,7 @@
 // Package cli binds the commands and their flags to the work; it decides nothing but which database and which Redis.
+//
+// May import: cli, config, connection, failure, history, redissync/agreement, redissync/outbox, redissync/sortedset,
+// redissync/watch, report, terminal.
 package cli
 
 import (

@@ -1,4 +1,7 @@
-// Package outbox is the side of PostgreSQL: what the sorted sets have to hold, and which of it may have changed.
+// Package outbox is the side of PostgreSQL: what the sorted sets have to hold, and which of it may have changed. It knows
+// nothing of Redis.
+//
+// May import: failure, sqlstate, sqltext.
 package outbox
 
 import (

@@ -1,5 +1,7 @@
-// Package sortedset is the side of Redis: writes that a later one has overtaken are refused there, and sets are exchanged as
-// a whole.
+// Package sortedset is the side of Redis: writes that a later one has overtaken are refused there, and sets are exchanged as a
+// whole. It knows nothing of PostgreSQL.
+//
+// May import: config, connection, environment, failure.
 package sortedset
 
 import (

@@ -1,4 +1,6 @@
-// Package watch tells Prometheus and Kubernetes how the worker is doing.
+// Package watch tells Prometheus and Kubernetes how the worker is doing. It never decides what the worker does.
+//
+// May import: failure.
 package watch
 
 import (
