@@ -51,17 +51,6 @@ def change(file: Path, old: str, new: str) -> None:
     ("page", "edits"),
     [
         (
-            packages,
-            [
-                (
-                    f"{GO}/indexes/report.go",
-                    "import (\n",
-                    'import (\n\t_ "avion.internal/migrate/internal/tablelock"\n',
-                    "    indexes --> tablelock\n",
-                ),
-            ],
-        ),
-        (
             questions,
             [
                 ("copier.yml", "  default: 300\n", "  default: 301\n", "Default: `301`"),
@@ -116,6 +105,15 @@ def test_a_changed_source_changes_its_page(sources, page, edits):
     for *_, said in edits:
         assert said not in before
         assert said in after
+
+
+def test_a_new_import_is_drawn_in_contributing(sources):
+    change(
+        sources / GO / "indexes/report.go", "import (\n", 'import (\n\t_ "avion.internal/migrate/internal/tablelock"\n'
+    )
+    drawn = "    indexes --> tablelock\n"
+    assert drawn not in (ROOT / packages.DOCUMENT).read_text()
+    assert drawn in packages.page(sources)
 
 
 def test_a_changed_recipe_changes_its_page(sources):
