@@ -25,12 +25,12 @@ migrate_composed = $(shell sed -n 's/^  \([^ ]*migrate\):[[:space:]]*$$/\1/p' co
 
 .PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
 	migrate-baseline migrate-ping migrate-create migrate-recipes migrate-validate migrate-lint migrate-check migrate-seed migrate-backfill \
-	migrate-maintain migrate-indexes migrate-reset migrate-job migrate-cronjobs migrate-build migrate-template-check \
+	migrate-maintain migrate-indexes migrate-reset migrate-testdb migrate-job migrate-cronjobs migrate-build migrate-template-check \
 	migrate-doctor migrate-wire migrate-alerts-test migrate-docker-up migrate-docker-down migrate-docker-status migrate-engine
 
 # What is typed after `make` is text, not make syntax: DB_PASSWORD='pa$$word' arrives as it is, and nothing in NAME runs.
 # In two steps, because make 3.81 (macOS) takes `override export NAME := …` for a variable named "export NAME".
-$(foreach name,RECIPE STEP NAME BLOCK BASE VERSION BUILD_NUMBER JOB CONFIRM ENVIRONMENT \
+$(foreach name,RECIPE STEP NAME BLOCK BASE SEED VERSION BUILD_NUMBER JOB CONFIRM ENVIRONMENT \
 	DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD DB_PASSWORD_FILE DB_SSL_MODE DB_SSL_ROOT_CERT DB_URL DB_URL_FILE \
 	MIGRATION_AUTO_RUN MIGRATION_TIMEOUT MIGRATION_CONNECT_TIMEOUT MIGRATION_LOCK_TIMEOUT MIGRATION_RETRY_TIMEOUT \
 	MIGRATION_METRICS_FILE MIGRATION_PUSHGATEWAY_URL LOG_FORMAT,\
@@ -99,6 +99,9 @@ migrate-indexes: $(migrate) ## list the indexes that are invalid, superfluous or
 
 migrate-reset: $(migrate_dev) ## drop, create and migrate the database (development and test): CONFIRM=<database>
 	@$(migrate_dev) reset
+
+migrate-testdb: $(migrate_dev) ## print the address of a fresh, migrated database for a test (development and test): [SEED=true]
+	@$(migrate_dev) testdb $(if $(value SEED),--seed="$$SEED")
 
 migrate-job: $(migrate) ## print the Kubernetes Job of a release, or of a backfill: VERSION= BUILD_NUMBER= [JOB=]
 	@$(migrate) job --version="$$VERSION" --build-number="$$BUILD_NUMBER" --backfill="$$JOB"

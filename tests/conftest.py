@@ -37,6 +37,7 @@ DEVELOPING = {
     "import",
     "wire",
     "doctor",
+    "testdb",
     "template-check",
 }
 

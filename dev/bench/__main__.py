@@ -184,9 +184,51 @@ def migrating(service: Path, server: Server) -> None:
     compare(up, THOUSANDS, lambda: engine("up"), lambda: goose("up"), before=empty)
     status = f"{FILES:,} files: `migrate status`, against `goose status`"
     compare(status, THOUSANDS, lambda: engine("status"), lambda: goose("status"))
+    testing(service, server, environments["engine"], goose)
     empty()
     megabytes = peak_memory("./tools/migrate/bin/migrate", "up", cwd=service, env=environments["engine"])
     print(f"{1:>9}  {megabytes:>6.0f} MB  {'':>9}  {'':>5}  {FILES:,} files: peak memory of `migrate up`", flush=True)
+
+
+def testing(service: Path, server: Server, settings: dict[str, str], goose: Callable[[str], None]) -> None:
+    """What a test waits for its database, which is dropped behind it."""
+
+    def copied() -> None:
+        process = subprocess.Popen(
+            ["./tools/migrate/bin/migrate-dev", "testdb", "--wait"],
+            cwd=service,
+            env=environment(settings),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdin
+        assert process.stdout
+        if not process.stdout.readline():
+            raise subprocess.CalledProcessError(process.wait(), process.args)
+        waiting.append(process)
+
+    def migrated() -> None:
+        server.execute(f"CREATE DATABASE {DATABASE} OWNER {USER}")
+        goose("up")
+
+    def drop() -> None:
+        server.execute(f"SET client_min_messages = warning; DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+        while waiting:
+            waiting.pop().communicate()
+
+    waiting: list[subprocess.Popen[bytes]] = []
+    do("make", "tools/migrate/bin/migrate-dev", cwd=service)
+    drop()
+    copied()
+    compare(
+        f"{FILES:,} files: `testdb` for a test, against a new database and `goose up`",
+        THOUSANDS,
+        copied,
+        migrated,
+        before=drop,
+    )
+    drop()
+    server.execute(f"CREATE DATABASE {DATABASE} OWNER {USER}")
 
 
 def containers(service: Path, goose: Path, environments: dict[str, dict[str, str]]) -> None:

@@ -36,6 +36,7 @@ CHECKED = {
     "docs/how-to/compose.md": ["commands", *["test_compose.py"] * 3],
     "docs/how-to/github-actions.md": [FOLLOWED],
     "docs/how-to/maintenance.md": [FOLLOWED] * 3,
+    "docs/how-to/test-database.md": ["test_testdb.py"] * 3,
     "docs/how-to/update.md": [FOLLOWED] * 2,
     "docs/tutorial/first-service.md": [NEWCOMER] * 25,
     "docs/how-to/adopt.md": ["test_adopt.py"] * 7,

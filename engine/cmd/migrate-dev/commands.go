@@ -20,6 +20,7 @@ func commands(outside terminal.Terminal) []*cobra.Command {
 		newPlan(outside),
 		operation(outside, "reset", "Drop, create and migrate the database (development and test only)", (*develop.Engine).Reset),
 		operation(outside, "wire", "Add what is missing to the service's own Makefile, compose file and documents", (*develop.Engine).Wire),
+		newTestdb(outside),
 		newDoctor(outside),
 		operation(outside, "template-check", "Look for what an update of the template left unfinished", (*develop.Engine).TemplateCheck),
 	}
@@ -83,6 +84,17 @@ func newPlan(outside terminal.Terminal) *cobra.Command {
 	command := operation(outside, "plan", "Print the SQL that up would run, and what PostgreSQL does with it on a throw-away database",
 		func(engine *develop.Engine, ctx context.Context) error { return engine.Plan(ctx, asJSON) })
 	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return command
+}
+
+func newTestdb(outside terminal.Terminal) *cobra.Command {
+	var options develop.TestdbOptions
+	command := operation(outside, "testdb", "Print the address of a fresh database with every migration, for one test (development and test only)",
+		func(engine *develop.Engine, ctx context.Context) error { return engine.Testdb(ctx, options) })
+	flags := command.Flags()
+	flags.BoolVar(&options.Seed, "seed", false, "load the seeds, too")
+	flags.BoolVar(&options.Wait, "wait", false, "stay until the standard input ends, and drop the database then")
+	flags.StringVar(&options.Keep, "keep", "1h", "how long it stays where nobody drops it, from 1s to 24h: one of the next calls drops it after that")
 	return command
 }
 

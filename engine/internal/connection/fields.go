@@ -53,6 +53,7 @@ func readFields(settings config.Settings, defaults config.Database) (fields, err
 		sslMode:  fromURL.sslMode, sslRootCert: cmp.Or(fromURL.sslRootCert, service["sslrootcert"]),
 		serviceSSLMode: service["sslmode"], more: fromURL.more,
 	}
+	chosen.passwordInURL = urlSetting.Name == config.DBURL.Name && chosen.password == fromURL.password
 	if chosen.password == "" {
 		chosen.password, err = passwordFromFile(chosen)
 	}

@@ -39,6 +39,9 @@ type Target struct {
 	wait, statementTimeout time.Duration
 
 	config *pgx.ConnConfig
+	// rootCert is what the server's certificate is held against, and passwordInURL tells that DB_URL holds the password.
+	rootCert      string
+	passwordInURL bool
 	// secret is what no message may repeat, and parameters are what the address asks for beside the server.
 	secret     []string
 	parameters map[string]string
@@ -126,9 +129,11 @@ func Resolve(settings config.Settings, project config.Project) (Target, error) {
 
 		wait: wait, statementTimeout: statementTimeout,
 
-		config:  parsed,
-		session: session,
-		secret:  append(chosen.secrets(), parsed.Password),
+		config:        parsed,
+		rootCert:      protection.rootCert,
+		passwordInURL: chosen.passwordInURL,
+		session:       session,
+		secret:        append(chosen.secrets(), parsed.Password),
 
 		parameters: chosen.more,
 

@@ -14,6 +14,8 @@ type fields struct {
 	host, port, database, user, password string
 
 	sslMode, serviceSSLMode, sslRootCert string
+	// passwordInURL tells that the value of DB_URL holds the password.
+	passwordInURL bool
 	// more are libpq parameters that pgx reads by itself.
 	more map[string]string
 }
