@@ -3,7 +3,7 @@
 // production may import it.
 //
 // May import: child, config, connection, copier, doctor, draft, environment, failure, git, history, indexes, lint, migration,
-// operate, recipe, report, rules, schema, sqlstate, sqltext, tablelock, terminal, trace, wiring.
+// operate, recipe, report, rules, runlock, schema, sqlstate, sqltext, tablelock, terminal, trace, wiring.
 package develop
 
 import (
