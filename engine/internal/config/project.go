@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -39,10 +40,9 @@ type Project struct {
 
 // Stream is a folder of migrations with the version table that remembers which of them are applied.
 type Stream struct {
-	Dir   string `yaml:"dir"`
-	Table string `yaml:"table"`
-	// Naming is what the files may be called.
-	Naming migration.Naming `yaml:"naming"`
+	Dir             string `yaml:"dir"`
+	Table           string `yaml:"table"`
+	migration.Rules `yaml:",inline"`
 }
 
 // BareTable is the version table's name without that of its schema.
@@ -69,6 +69,7 @@ func (p Project) Rules(e environment.Environment) environment.Rules { return p.r
 type file struct {
 	Driver       string `yaml:"driver"`
 	Stream       `yaml:",inline"`
+	CheckFrom    string               `yaml:"check_from"`
 	OutOfOrder   string               `yaml:"out_of_order"`
 	Seed         Stream               `yaml:"seed"`
 	Service      string               `yaml:"service"`
@@ -99,10 +100,11 @@ func ReadProject(folder string) (Project, error) {
 
 // ParseProject reads the content of a .goose.yml.
 func ParseProject(content []byte) (Project, error) {
+	sequence := migration.Rules{Naming: migration.Sequence}
 	read := file{
 		Driver: "postgres",
-		Stream: Stream{Dir: "./migrations", Table: "goose_db_version", Naming: migration.Sequence},
-		Seed:   Stream{Dir: "./migrations-seed", Table: "goose_seed_version", Naming: migration.Sequence},
+		Stream: Stream{Dir: "./migrations", Table: "goose_db_version", Rules: sequence},
+		Seed:   Stream{Dir: "./migrations-seed", Table: "goose_seed_version", Rules: sequence},
 		Lock:   SessionLock,
 	}
 	if err := yaml.Load(content, &read, yaml.WithKnownFields()); err != nil {
@@ -129,6 +131,15 @@ func ParseProject(content []byte) (Project, error) {
 	}
 	if read.Lock != SessionLock && read.Lock != TableLock {
 		return Project{}, failure.Refused("%s: lock is %q: write session, or table where the way leads through PgBouncer", ProjectFile, read.Lock)
+	}
+	if read.CheckFrom != "" {
+		// As text, because YAML would take 00012 for an octal number.
+		from, err := strconv.ParseInt(read.CheckFrom, 10, 64)
+		if err != nil || from < 1 {
+			return Project{}, failure.Refused("%s: check_from is %q: write the number of the first migration that has to keep the rules, as in 00012",
+				ProjectFile, read.CheckFrom)
+		}
+		project.Migrations.CheckFrom = from
 	}
 	if err := project.checkStreams(); err != nil {
 		return Project{}, err

@@ -15,7 +15,7 @@ func TestThreeLinesAreAProject(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if project.Migrations != (Stream{"./migrations", "goose_db_version", migration.Sequence}) || project.Seed != (Stream{"./migrations-seed", "goose_seed_version", migration.Sequence}) {
+	if project.Migrations != (Stream{"./migrations", "goose_db_version", migration.Rules{Naming: migration.Sequence}}) || project.Seed != (Stream{"./migrations-seed", "goose_seed_version", migration.Rules{Naming: migration.Sequence}}) {
 		t.Errorf("%+v", project)
 	}
 }
@@ -26,6 +26,7 @@ driver: postgres
 dir: db
 table: audit.versions
 naming: goose
+check_from: 00012
 out_of_order: allow
 seed: {dir: seeds, table: seeds_done}
 service: avion-auth
@@ -38,7 +39,7 @@ environments:
 	if err != nil {
 		t.Fatal(err)
 	}
-	if project.Migrations != (Stream{"db", "audit.versions", migration.AsGoose}) || project.Seed != (Stream{"seeds", "seeds_done", migration.Sequence}) ||
+	if project.Migrations != (Stream{"db", "audit.versions", migration.Rules{Naming: migration.AsGoose, CheckFrom: 12}}) || project.Seed != (Stream{"seeds", "seeds_done", migration.Rules{Naming: migration.Sequence}}) ||
 		!project.OutOfOrder || project.Service != "avion-auth" || project.Author != "auth team" || project.Database != (Database{"auth_db", "auth"}) {
 		t.Errorf("%+v", project)
 	}
@@ -53,6 +54,9 @@ environments:
 func TestABadProjectIsRefusedInWordsAboutTheFile(t *testing.T) {
 	for content, want := range map[string]string{
 		"":                                    "no documents",
+		"check_from: 0\n":                     `check_from is "0": write the number`,
+		"check_from: new\n":                   `check_from is "new": write the number`,
+		"seed: {check_from: 2}\n":             `unknown key "check_from"`,
 		"drvier: postgres\n":                  `line 1: unknown key "drvier"`,
 		"dir: a\nseed: {folder: b}\n":         `line 2: unknown key "folder"`,
 		"dir: a\ndir: b\n":                    "line 2",

@@ -62,16 +62,16 @@ func (e *Engine) checkInto(ctx context.Context, options CheckOptions, result *ch
 	return e.check(ctx, databases, directory, result)
 }
 
-// reversible are all migrations, each of which can be applied and rolled back.
+// reversible are all migrations, each of which can be applied, and rolled back where it is judged.
 func (e *Engine) reversible() (migration.Directory, error) {
 	if err := e.CheckFiles(); err != nil {
 		return migration.Directory{}, err
 	}
-	directory, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Naming)
+	directory, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Rules)
 	if err != nil {
 		return migration.Directory{}, err
 	}
-	for _, step := range directory.Migrations {
+	for _, step := range directory.FromJudged(directory.Migrations) {
 		if err := directory.CheckDown(step); err != nil {
 			return migration.Directory{}, err
 		}
@@ -108,7 +108,11 @@ func (e *Engine) check(ctx context.Context, databases *scratches, directory migr
 	if err := checking.race(ctx, databases); err != nil {
 		return err
 	}
-	e.Report.Say("%s can be applied, rolled back and applied again", migration.Count(len(directory.Migrations)))
+	judged := len(directory.FromJudged(directory.Migrations))
+	if before := len(directory.Migrations) - judged; before > 0 {
+		e.Report.Say("%s below check_from can be applied", migration.Count(before))
+	}
+	e.Report.Say("%s can be applied, rolled back and applied again", migration.Count(judged))
 	return nil
 }
 

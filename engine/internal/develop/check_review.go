@@ -14,8 +14,8 @@ import (
 func (c *checker) review(ctx context.Context, engine *Engine, base string) error {
 	var selected []migration.Migration
 	for position, m := range c.result.Migrations {
-		if !c.result.base.known() || m.New {
-			selected = append(selected, c.directory.Migrations[position])
+		if step := c.directory.Migrations[position]; c.directory.Judged(step) && (!c.result.base.known() || m.New) {
+			selected = append(selected, step)
 		}
 	}
 	found, err := engine.traceFrom(ctx, base, c.directory, selected)

@@ -26,7 +26,7 @@ type CreateOptions struct {
 // Create writes a new migration file, with the jobs that a recipe adds to it, and prints their paths. Without a name it
 // asks for one, if somebody is there.
 func (e *Engine) Create(ctx context.Context, name string, options CreateOptions) error {
-	directory, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Naming)
+	directory, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Rules)
 	if err != nil {
 		return err
 	}

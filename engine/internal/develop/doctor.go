@@ -148,7 +148,7 @@ func (e *Engine) examineTemplate(ctx context.Context, repository git.Repository,
 
 func (e *Engine) examineFiles(ctx context.Context, base string) doctor.Files {
 	var found doctor.Files
-	directory, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Naming)
+	directory, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Rules)
 	if err != nil {
 		found.Error = err
 		return found

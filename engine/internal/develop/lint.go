@@ -16,7 +16,7 @@ import (
 // Lint tells what in the new migrations is dangerous on a database that is in use: by what PostgreSQL does with them on a
 // throw-away database at the base, where a server can be reached, and by their text.
 func (e *Engine) Lint(ctx context.Context, base string) error {
-	directory, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Naming)
+	directory, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Rules)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (e *Engine) beforeNew(ctx context.Context, base string, directory migration
 			return nil, err
 		}
 		defer remove()
-		merged, err := migration.ReadDirectory(other.Project.Migrations.Dir, from.project.Migrations.Naming)
+		merged, err := migration.ReadDirectory(other.Project.Migrations.Dir, from.project.Migrations.Rules)
 		if err != nil {
 			return nil, err
 		}
@@ -104,14 +104,16 @@ func (e *Engine) beforeNew(ctx context.Context, base string, directory migration
 	return traceable(directory, slices.DeleteFunc(slices.Clone(directory.Migrations), func(m migration.Migration) bool { return slices.Contains(selected, m) }))
 }
 
-// notYetIn are the migrations that the base branch does not have; an applied migration cannot be made better.
+// notYetIn are the migrations that the base branch does not have, as far as they are judged; an applied migration cannot be
+// made better.
 func (e *Engine) notYetIn(ctx context.Context, repository git.Repository, base string, directory migration.Directory) ([]migration.Migration, error) {
 	added, known, err := repository.Added(ctx, base, directory.Path)
+	judged := directory.FromJudged(directory.Migrations)
 	if err != nil || !known {
-		return directory.Migrations, err
+		return judged, err
 	}
 	var selected []migration.Migration
-	for _, m := range directory.Migrations {
+	for _, m := range judged {
 		if added[m.File] {
 			selected = append(selected, m)
 		}

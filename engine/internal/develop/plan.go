@@ -51,6 +51,9 @@ func (e *Engine) Plan(ctx context.Context, asJSON bool) error {
 		if err != nil {
 			return err
 		}
+		if !current.Directory.Judged(step) {
+			review.Findings = nil
+		}
 		fill(&plan.Migrations[position], review, found.statements[step.File])
 		if err := addSizes(ctx, session, &plan.Migrations[position]); err != nil {
 			return err

@@ -22,7 +22,7 @@ type checker struct {
 }
 
 // rehearse applies the migrations one by one, each with its Down and once more, then takes all of them back, and
-// applies all of them again.
+// applies all of them again. Of what is not judged it asks only that it can be applied.
 func (c *checker) rehearse(ctx context.Context) error {
 	steps := c.directory.Migrations
 	empty, err := readSchema(ctx, c.Session)
@@ -40,22 +40,34 @@ func (c *checker) rehearse(ctx context.Context) error {
 			return err
 		}
 		c.schemas = append(c.schemas, after)
+		c.result.Migrations = append(c.result.Migrations, checked)
+		if !c.directory.Judged(step) {
+			c.say("ok %s: up, and no more, because check_from is higher (%s)", step.File, checked)
+			continue
+		}
 		if err := c.rollBack(ctx, steps, position); err != nil {
 			return err
 		}
 		if err := c.again(ctx, steps, position); err != nil {
 			return err
 		}
-		c.result.Migrations = append(c.result.Migrations, checked)
 		c.say("ok %s: up, down, up (%s)", step.File, checked)
 	}
-	for position := len(steps) - 1; position >= 0; position-- {
+	first := len(steps) - len(c.directory.FromJudged(steps))
+	if first == len(steps) {
+		return nil
+	}
+	for position := len(steps) - 1; position >= first; position-- {
 		if err := c.rollBack(ctx, steps, position); err != nil {
 			return err
 		}
 	}
-	c.passed("down to nothing")
-	for position := range steps {
+	bottom := "nothing"
+	if first > 0 {
+		bottom = migration.FormatVersion(steps[first-1].Version)
+	}
+	c.passed("down to " + bottom)
+	for position := first; position < len(steps); position++ {
 		if err := c.again(ctx, steps, position); err != nil {
 			return err
 		}

@@ -48,7 +48,7 @@ func (e *Engine) Validate(ctx context.Context, options ValidateOptions) error {
 
 // problems also counts the files.
 func (e *Engine) problems(ctx context.Context, options ValidateOptions) (int, []error, error) {
-	migrations, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Naming)
+	migrations, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Rules)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -57,7 +57,7 @@ func (e *Engine) problems(ctx context.Context, options ValidateOptions) (int, []
 	}
 	directories := []migration.Directory{migrations}
 	if _, err := os.Stat(e.Project.Seed.Dir); err == nil {
-		seeds, err := migration.ReadDirectory(e.Project.Seed.Dir, e.Project.Seed.Naming)
+		seeds, err := migration.ReadDirectory(e.Project.Seed.Dir, e.Project.Seed.Rules)
 		if err != nil {
 			return 0, nil, err
 		}
@@ -149,6 +149,9 @@ func (e *Engine) compareWithBase(ctx context.Context, name string, directory mig
 	problems, err := directory.CompareWithBase(base, e.Project.OutOfOrder)
 	if err != nil {
 		return base, problems, err
+	}
+	if unjudged := directory.CheckJudged(base); unjudged != nil {
+		problems = append(problems, failure.At(config.ProjectFile, 1, unjudged))
 	}
 	merged, err := repository.FileAt(ctx, found.Fork, config.ProjectFile)
 	if weaker := e.compareProduction(merged, name); weaker != nil {

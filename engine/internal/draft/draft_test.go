@@ -77,7 +77,7 @@ func folder(t *testing.T, files map[string]string) migration.Directory {
 	for name, content := range files {
 		put(t, path, name, content)
 	}
-	directory, err := migration.ReadDirectory(path, migration.Sequence)
+	directory, err := migration.ReadDirectory(path, migration.Rules{Naming: migration.Sequence})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -117,7 +117,7 @@ var steps = strings.Fields(`add ask begin bring build choose come connect copy c
 
 var (
 	// What is to be written into .goose.yml has a colon of its own.
-	keys      = regexp.MustCompile(`\b(lock|out_of_order|naming|fetch-depth): `)
+	keys      = regexp.MustCompile(`\b(lock|out_of_order|naming|check_from|fetch-depth): `)
 	firstWord = regexp.MustCompile(`^[a-z-]+`)
 	capital   = regexp.MustCompile(`^[A-Z][a-z]`)
 	// A name keeps its capital letter.

@@ -18,7 +18,7 @@ func source(t *testing.T, content string) migration.Source {
 	if err := os.WriteFile(filepath.Join(folder, "00001_x.sql"), []byte(content), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	directory, err := migration.ReadDirectory(folder, migration.Sequence)
+	directory, err := migration.ReadDirectory(folder, migration.Rules{Naming: migration.Sequence})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,6 +33,9 @@ func Syntax(ctx context.Context, squawk *Squawk, directory migration.Directory) 
 		if substitutes(string(content)) || ignoresIn(string(content)).excuse(syntaxError, 0, -1) {
 			continue
 		}
+		if !directory.Judged(m) { // which only has to run
+			script.Down = nil
+		}
 		for _, section := range [][]migration.Statement{script.Up, script.Down} {
 			for _, statement := range section {
 				found, err := statementProblems(ctx, squawk, path, statement, script.NoTransaction)

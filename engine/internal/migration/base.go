@@ -81,6 +81,21 @@ func (d Directory) changedSince(base Base, here map[string]string) []error {
 	return problems
 }
 
+// CheckJudged refuses rules under which nobody ever judges a file: those that the branch has not are new, wherever check_from
+// stands. A branch without migrations has not adopted its own yet.
+func (d Directory) CheckJudged(base Base) error {
+	if len(base.Fork)+len(base.Tip) == 0 {
+		return nil
+	}
+	for _, m := range d.Migrations {
+		if !d.Judged(m) && !base.Has(m.File) {
+			return failure.Refused(".goose.yml: check_from is %s, so that nobody judges %s, which %s does not have: write %s or a lower number",
+				FormatVersion(d.rules.CheckFrom), m.File, base.Name, FormatVersion(m.Version))
+		}
+	}
+	return nil
+}
+
 // Has tells that the branch has the file, now or where the work left it.
 func (b Base) Has(file string) bool {
 	_, forked := b.Fork[file]

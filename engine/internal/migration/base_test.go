@@ -18,7 +18,7 @@ func folderOf(t *testing.T, files map[string]string) Directory {
 			t.Fatal(err)
 		}
 	}
-	directory, err := ReadDirectory(folder, Sequence)
+	directory, err := ReadDirectory(folder, Rules{Naming: Sequence})
 	if err != nil {
 		t.Fatal(err)
 	}

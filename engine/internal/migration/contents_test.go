@@ -20,7 +20,7 @@ func readFolder(t *testing.T, content string) Directory {
 			t.Fatal(err)
 		}
 	}
-	directory, err := ReadDirectory(folder, Sequence)
+	directory, err := ReadDirectory(folder, Rules{Naming: Sequence})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,15 @@ type Directory struct {
 	// Misnamed are the files that nobody could tell a version or a place in the order from.
 	Misnamed []string
 	contents *contents
-	naming   Naming
+	rules    Rules
+}
+
+// Rules are what a folder's files have to keep.
+type Rules struct {
+	// Naming is what they may be called.
+	Naming Naming `yaml:"naming"`
+	// CheckFrom is the first version whose name, rollback and safety are judged; zero judges all.
+	CheckFrom int64 `yaml:"-"`
 }
 
 // Naming is how a folder's files are numbered.
@@ -53,7 +61,7 @@ var fileName = regexp.MustCompile(`^(\d{5})_[a-z0-9]+(_[a-z0-9]+)*\.sql$`)
 
 // ReadDirectory lists a folder. Only what goose would take for a migration counts: .gitkeep, notes and sub-folders
 // are left alone.
-func ReadDirectory(path string, naming Naming) (Directory, error) {
+func ReadDirectory(path string, rules Rules) (Directory, error) {
 	entries, err := os.ReadDir(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Directory{}, failure.Refused("the folder %s is not there: create it, or correct dir in .goose.yml", path)
@@ -61,13 +69,13 @@ func ReadDirectory(path string, naming Naming) (Directory, error) {
 	if err != nil {
 		return Directory{}, failure.Refused("the folder %s cannot be read: correct dir in .goose.yml, or its permissions", path)
 	}
-	directory := Directory{Path: path, naming: naming, contents: newContents()}
+	directory := Directory{Path: path, rules: rules, contents: newContents()}
 	for _, entry := range entries {
 		extension := strings.ToLower(filepath.Ext(entry.Name()))
 		if extension != ".sql" && (extension != ".go" || entry.IsDir() || !isGoMigration(entry.Name())) {
 			continue
 		}
-		version, ok := naming.parse(entry.Name())
+		version, ok := rules.parse(entry.Name())
 		if !ok || entry.IsDir() {
 			directory.Misnamed = append(directory.Misnamed, entry.Name())
 			continue
@@ -84,11 +92,20 @@ func isGoMigration(name string) bool {
 	return gooseName.MatchString(strings.ToLower(name)) && !strings.HasSuffix(strings.ToLower(name), "_test.go")
 }
 
-func (n Naming) parse(name string) (int64, bool) {
-	if n != AsGoose && !fileName.MatchString(name) || strings.HasSuffix(name, ".go") {
+func (r Rules) parse(name string) (int64, bool) {
+	version, ok := parseName(name)
+	if r.Naming != AsGoose && !fileName.MatchString(name) && version >= r.CheckFrom || strings.HasSuffix(name, ".go") {
 		return 0, false
 	}
-	return parseName(name)
+	return version, ok
+}
+
+// Judged tells that a migration has to keep the rules. What was there before the service took them over only has to run.
+func (d Directory) Judged(m Migration) bool { return m.Version >= d.rules.CheckFrom }
+
+// FromJudged are those of the migrations that have to keep the rules.
+func (d Directory) FromJudged(all []Migration) []Migration {
+	return slices.DeleteFunc(slices.Clone(all), func(m Migration) bool { return !d.Judged(m) })
 }
 
 // parseName reads the version of any name that goose takes.
@@ -124,10 +141,10 @@ func (d Directory) sayMisnamed(file string) error {
 	case strings.HasSuffix(file, ".go"):
 		return failure.Refused("%s is a migration in Go, and the engine runs SQL only: replace it with an SQL file of the same version "+
 			"that has the same effect, and move it out of the folder", file)
-	case numbered && d.naming != AsGoose:
+	case numbered && d.rules.Naming != AsGoose:
 		return failure.Refused("%s is not a migration's name: use %s, numbered from 00001: rename it; if databases have applied it already, "+
 			"keep its name and write naming: goose into .goose.yml", file, NameRule)
-	case d.naming == AsGoose:
+	case d.rules.Naming == AsGoose:
 		return failure.Refused("%s is not a migration's name: goose wants a number, _, a name, .sql: rename it, or move it out of the folder", file)
 	default:
 		return failure.Refused("%s is not a migration's name: use %s, numbered from 00001: "+

@@ -47,7 +47,7 @@ func TestTwoFilesOfOneVersionAreRefusedByName(t *testing.T) {
 }
 
 func TestAMissingFolderIsRefused(t *testing.T) {
-	if _, err := ReadDirectory(filepath.Join(t.TempDir(), "nowhere"), Sequence); failure.CodeOf(err) != failure.CodeRefused {
+	if _, err := ReadDirectory(filepath.Join(t.TempDir(), "nowhere"), Rules{Naming: Sequence}); failure.CodeOf(err) != failure.CodeRefused {
 		t.Error(err)
 	}
 }
@@ -138,7 +138,7 @@ func folder(t *testing.T, files map[string]string) Directory {
 	for name, content := range files {
 		write(t, path, name, content)
 	}
-	directory, err := ReadDirectory(path, Sequence)
+	directory, err := ReadDirectory(path, Rules{Naming: Sequence})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestAHistoryThatBeganUnderOtherRulesGoesOn(t *testing.T) {
 			content[name] = valid
 		}
 		path := folder(t, content).Path
-		directory, err := ReadDirectory(path, AsGoose)
+		directory, err := ReadDirectory(path, Rules{Naming: AsGoose})
 		if err != nil || directory.Check() != nil || directory.Last() != c.last {
 			t.Errorf("%v: %v %v, last %d", c.files, err, directory.Check(), directory.Last())
 		}
@@ -196,7 +196,7 @@ func TestWhatGooseTakesAndTheEngineDoesNotIsRefusedWithTheWayOut(t *testing.T) {
 			t.Errorf("%s: %v, without %q", name, err, want)
 		}
 	}
-	adopted, err := ReadDirectory(folder(t, map[string]string{"a_1.sql": valid, "1_a.go": valid, "2_a.SQL": valid}).Path, AsGoose)
+	adopted, err := ReadDirectory(folder(t, map[string]string{"a_1.sql": valid, "1_a.go": valid, "2_a.SQL": valid}).Path, Rules{Naming: AsGoose})
 	if err != nil || len(adopted.Misnamed) != 3 {
 		t.Errorf("%v %v", adopted.Misnamed, err)
 	}

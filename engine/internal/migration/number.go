@@ -16,14 +16,14 @@ const (
 // that block.
 func (d Directory) NextVersion(block string) (int64, error) {
 	if block == "" {
-		if d.Last() >= highestVersion && d.naming != AsGoose {
+		if d.Last() >= highestVersion && d.rules.Naming != AsGoose {
 			return 0, failure.Refused("%s holds version %d, the highest of five digits: number a new file by hand in a free block (BLOCK=200)",
 				d.Path, d.Last())
 		}
 		return d.Last() + 1, nil
 	}
 	first, err := strconv.ParseInt(block, 10, 64)
-	if err != nil || first < blockSize || first > highestVersion && d.naming != AsGoose || first%blockSize != 0 {
+	if err != nil || first < blockSize || first > highestVersion && d.rules.Naming != AsGoose || first%blockSize != 0 {
 		return 0, failure.Refused("BLOCK is %q: use a multiple of %d from %d to %d, as in BLOCK=200",
 			block, blockSize, blockSize, highestVersion/blockSize*blockSize)
 	}

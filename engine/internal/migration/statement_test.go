@@ -77,7 +77,7 @@ func TestABlockIsRefusedAtTheLineThatEndsTheTransaction(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(folder, "00001_a.sql"), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		directory, err := ReadDirectory(folder, Sequence)
+		directory, err := ReadDirectory(folder, Rules{Naming: Sequence})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +129,7 @@ func TestWhatAFileWithoutATransactionMayNotHold(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(folder, "00001_a.sql"), []byte(up), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		directory, err := ReadDirectory(folder, Sequence)
+		directory, err := ReadDirectory(folder, Rules{Naming: Sequence})
 		if err != nil {
 			t.Fatal(err)
 		}

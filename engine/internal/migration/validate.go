@@ -25,7 +25,7 @@ func (d Directory) validateFile(m Migration) error {
 		return err
 	}
 	script, err := d.Script(m)
-	if err != nil {
+	if err != nil || !d.Judged(m) {
 		return err
 	}
 	if !script.HasDown {

@@ -60,7 +60,7 @@ func (e *Engine) NothingToSeed() (bool, error) {
 		e.Report.Say("%s is not there: nothing to seed", e.Project.Seed.Dir)
 		return true, nil
 	}
-	directory, err := migration.ReadDirectory(e.Project.Seed.Dir, e.Project.Seed.Naming)
+	directory, err := migration.ReadDirectory(e.Project.Seed.Dir, e.Project.Seed.Rules)
 	if err != nil {
 		return false, err
 	}

@@ -39,7 +39,7 @@ func (e *Engine) parseVersion(typed string) (int64, error) {
 	if err != nil || version < 0 {
 		return 0, failure.Refused("VERSION is %q: use the number of a migration, or 0 to roll everything back", typed)
 	}
-	directory, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Naming)
+	directory, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Rules)
 	if err != nil {
 		return 0, err
 	}

@@ -113,7 +113,7 @@ func (s Stream) unapplied(highest int64) ([]migration.Migration, error) {
 
 // CheckFiles makes sure that there is something to build the new database from.
 func (e *Engine) CheckFiles() error {
-	directory, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Naming)
+	directory, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Rules)
 	if err != nil {
 		return err
 	}
