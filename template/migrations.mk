@@ -24,13 +24,13 @@ migrate_part = $(if $(wildcard $(2)),,@printf 'migrate: the service has not chos
 migrate_composed = $(shell sed -n 's/^  \([^ ]*migrate\):[[:space:]]*$$/\1/p' compose.migrations.yaml 2>/dev/null)
 
 .PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
-	migrate-baseline migrate-ping migrate-create migrate-recipes migrate-validate migrate-lint migrate-check migrate-seed migrate-backfill \
+	migrate-baseline migrate-import migrate-ping migrate-create migrate-recipes migrate-validate migrate-lint migrate-check migrate-seed migrate-backfill \
 	migrate-maintain migrate-indexes migrate-reset migrate-testdb migrate-job migrate-cronjobs migrate-build migrate-template-check \
 	migrate-doctor migrate-wire migrate-alerts-test migrate-docker-up migrate-docker-down migrate-docker-status migrate-engine
 
 # What is typed after `make` is text, not make syntax: DB_PASSWORD='pa$$word' arrives as it is, and nothing in NAME runs.
 # In two steps, because make 3.81 (macOS) takes `override export NAME := …` for a variable named "export NAME".
-$(foreach name,RECIPE STEP NAME BLOCK BASE SEED VERSION BUILD_NUMBER JOB CONFIRM ENVIRONMENT \
+$(foreach name,RECIPE STEP NAME BLOCK BASE FROM SEED VERSION BUILD_NUMBER JOB CONFIRM ENVIRONMENT \
 	DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD DB_PASSWORD_FILE DB_SSL_MODE DB_SSL_ROOT_CERT DB_URL DB_URL_FILE \
 	MIGRATION_AUTO_RUN MIGRATION_TIMEOUT MIGRATION_CONNECT_TIMEOUT MIGRATION_LOCK_TIMEOUT MIGRATION_RETRY_TIMEOUT \
 	MIGRATION_METRICS_FILE MIGRATION_PUSHGATEWAY_URL LOG_FORMAT,\
@@ -64,6 +64,9 @@ migrate-plan: $(migrate) ## print the SQL that migrate-up would run, and its loc
 
 migrate-baseline: $(migrate) ## record the files up to VERSION= as applied without running them: CONFIRM=<database>
 	@$(migrate) baseline -- "$$VERSION"
+
+migrate-import: $(migrate_dev) ## write the files of golang-migrate or dbmate as goose's: [FROM=] [CONFIRM=yes]
+	@$(migrate_dev) import -- "$$FROM"
 
 migrate-ping: $(migrate) ## test the connection
 	@$(migrate) ping

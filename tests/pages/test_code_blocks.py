@@ -31,7 +31,7 @@ CHECKED = {
     "docs/explanation/history.md": [FOLLOWED],
     "docs/explanation/locks.md": [FOLLOWED],
     "docs/explanation/zero-downtime.md": [DOCUMENTS] * 9,
-    "docs/how-to/another-tool.md": [FOLLOWED] * 2,
+    "docs/how-to/another-tool.md": [FOLLOWED] * 3,
     "docs/how-to/backfill.md": [DOCUMENTS, FOLLOWED],
     "docs/how-to/compose.md": ["commands", *["test_compose.py"] * 3],
     "docs/how-to/github-actions.md": [FOLLOWED],

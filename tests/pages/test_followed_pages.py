@@ -90,11 +90,16 @@ def test_maintenance_deletes_and_keeps_partitions(service, type_in, database):
 
 def test_database_of_another_tool_is_taken_over(service, type_in, database):
     folder = service()
-    show, record = blocks("docs/how-to/another-tool.md")
-    first = (folder / "migrations/00001_init_schema.sql").read_text()
-    database.query(first.split("-- +goose Down")[0])
+    take, show, record = blocks("docs/how-to/another-tool.md")
+    first = (folder / "migrations/00001_init_schema.sql").read_text().split("-- +goose Down")[0]
+    database.query(first)
+    (folder / "migrations/00001_init_schema.sql").unlink()
+    (folder / "db").mkdir()
+    (folder / "db/000001_init_schema.up.sql").write_text(first.replace("+goose", ""))
     database.query("CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL)")
     database.query("INSERT INTO schema_migrations VALUES (1, false)")
+    said = type_in(folder, take.code, database)
+    assert "make migrate-baseline VERSION=00001" in said
     (folder / "migrations/00002_tables.sql").write_text(TABLES)
     assert "golang-migrate" in type_in(folder, "make migrate-up", database, status=2)
     assert "00002_tables.sql       stays pending" in type_in(folder, show.code, database, status=2)

@@ -20,6 +20,7 @@ func commands(outside terminal.Terminal) []*cobra.Command {
 		newPlan(outside),
 		operation(outside, "reset", "Drop, create and migrate the database (development and test only)", (*develop.Engine).Reset),
 		operation(outside, "wire", "Add what is missing to the service's own Makefile, compose file and documents", (*develop.Engine).Wire),
+		newImport(outside),
 		newTestdb(outside),
 		newDoctor(outside),
 		operation(outside, "template-check", "Look for what an update of the template left unfinished", (*develop.Engine).TemplateCheck),
@@ -96,6 +97,11 @@ func newTestdb(outside terminal.Terminal) *cobra.Command {
 	flags.BoolVar(&options.Wait, "wait", false, "stay until the standard input ends, and drop the database then")
 	flags.StringVar(&options.Keep, "keep", "1h", "how long it stays where nobody drops it, from 1s to 24h: one of the next calls drops it after that")
 	return command
+}
+
+func newImport(outside terminal.Terminal) *cobra.Command {
+	return cli.OperationOn(outside, develop.New, "import [FOLDER]", "Write the files of golang-migrate or dbmate as goose's, and say which baseline belongs to them",
+		(*develop.Engine).Import)
 }
 
 // newDoctor needs no engine: what is wrong with the files that one starts from is a finding.

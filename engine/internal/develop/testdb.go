@@ -102,7 +102,7 @@ func (e *Engine) content(target connection.Target, seed bool) ([]byte, error) {
 		if _, err := os.Stat(stream.Dir); seed && os.IsNotExist(err) {
 			continue
 		}
-		directory, err := migration.ReadDirectory(stream.Dir, stream.Naming)
+		directory, err := migration.ReadDirectory(stream.Dir, stream.Rules)
 		if err != nil {
 			return nil, err
 		}

@@ -67,7 +67,7 @@ func Create(directory migration.Directory, draft Draft) ([]string, error) {
 		}
 		files = append([]File{file}, files...)
 	}
-	return write(directory.Path, files)
+	return Write(directory.Path, files)
 }
 
 // number gives the migration its name and its header.
@@ -95,8 +95,8 @@ func number(directory migration.Directory, draft Draft) (File, error) {
 	return File{Path: migration.FormatVersion(version) + "_" + name + ".sql", Content: content}, nil
 }
 
-// write creates all the files in a folder, or none.
-func write(folder string, files []File) (paths []string, err error) {
+// Write creates all the files in a folder, or none, and returns their paths.
+func Write(folder string, files []File) (paths []string, err error) {
 	defer func() {
 		if err != nil {
 			for _, path := range paths {

@@ -12,6 +12,11 @@ import (
 // elsewhere are folders that hold no migrations of the service's own.
 var elsewhere = []string{"node_modules", "vendor", "testdata", "tools", "docs"}
 
+// Elsewhere tells that a folder of that name holds no migrations of the service's own.
+func Elsewhere(folder string) bool {
+	return strings.HasPrefix(folder, ".") || slices.Contains(elsewhere, folder)
+}
+
 // deepestFolder is how far below the service's folder migrations are looked for.
 const deepestFolder = 5
 
@@ -32,7 +37,7 @@ func (d Directory) Rivals(top string, versions []int64, known ...string) []strin
 			return nil
 		}
 		if entry.IsDir() {
-			if strings.HasPrefix(entry.Name(), ".") || slices.Contains(elsewhere, entry.Name()) || strings.Count(filepath.ToSlash(below), "/") >= deepestFolder ||
+			if Elsewhere(entry.Name()) || strings.Count(filepath.ToSlash(below), "/") >= deepestFolder ||
 				slices.ContainsFunc(append(known, d.Path), func(folder string) bool { return filepath.Clean(folder) == below }) {
 				return fs.SkipDir
 			}
