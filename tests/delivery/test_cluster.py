@@ -97,6 +97,14 @@ class Release:
             text = text.replace(lines[0].strip(), f"{key}: {value}")
         return text
 
+    def command(self, build_number: str, **variables: str) -> str:
+        """The Job of another command, or of another environment."""
+        typed = {"VERSION": self.tag, "BUILD_NUMBER": build_number, **variables}
+        words = [f"{name}={value}" for name, value in typed.items()]
+        result = command.run("make", "--silent", "migrate-job", *words, cwd=self.folder)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
     def create(self, text: str) -> None:
         self.cluster.kubectl("create", "--filename=-", feed=text)
 
@@ -227,6 +235,30 @@ def test_suspended_backfill_stops_and_goes_on_where_it_was(release):
     release.cluster.kubectl(*patch, '{"spec": {"suspend": false}}')
     assert "Complete" in release.settled(job)
     assert release.database.query(done) == [(100_000, 0)]
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_commands_run_as_jobs_and_say_what_they_did(release, environment):
+    release.migration("")
+    name = release.database["DB_NAME"]
+
+    def run(number: str, command: str) -> str:
+        job = f"avion-auth-{command.partition(' ')[0]}-{number}"
+        release.create(release.command(number, COMMAND=command, ENVIRONMENT=environment, CONFIRM=name))
+        ended = release.settled(job)
+        logs = release.cluster.kubectl("logs", f"--namespace={release.namespace}", f"job/{job}")
+        assert "Complete" in ended, logs
+        return logs
+
+    assert "pending" in run("1", "status")
+    release.create(release.command("2", ENVIRONMENT=environment))
+    assert "Complete" in release.settled("avion-auth-migration-2")
+    assert f"({environment})" in run("3", "to 1")
+    assert release.database.value(TABLE) == 0
+    release.database.query("DROP TABLE goose_db_version, goose_db_version_checksum CASCADE")
+    run("4", "baseline 1")
+    assert "nothing to repair" in run("5", "repair")
+    assert f"avion_auth_db ({environment}) is at 00001" in run("6", "status")
 
 
 def test_worker_for_redis_is_admitted(release):

@@ -318,3 +318,43 @@ def test_pushgateway_is_an_optional_key_of_the_services_config_map(generate):
         "key": "pushgateway.url",
         "optional": True,
     }
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+@pytest.mark.parametrize("command", ["up", "status", "repair", "baseline 12", "to 11"])
+def test_a_command_is_a_job_of_an_environment(make, command, environment):
+    name = command.partition(" ")[0]
+    release = {"VERSION": "1.2.3", "BUILD_NUMBER": "42"}
+    made = yaml.safe_load(make(COMMAND=command, ENVIRONMENT=environment, CONFIRM="avion_auth_db", **release).stdout)
+    (only,) = made["spec"]["template"]["spec"]["containers"]
+    variables = {entry["name"]: entry.get("value") for entry in only["env"]}
+    assert only["args"] == command.split()
+    assert variables["ENVIRONMENT"] == environment
+    assert variables.get("CONFIRM") == (None if name == "up" else "avion_auth_db")
+    assert made["metadata"]["name"] == f"avion-auth-{'migration' if name == 'up' else name}-42"
+
+
+def test_what_the_surroundings_say_does_not_count(run, service):
+    variables = {"VERSION": "1.2.3", "BUILD_NUMBER": "42", "ENVIRONMENT": "test", "COMMAND": "down", "CONFIRM": "x"}
+    folder = service()
+    result = run("make", "--silent", "migrate-job", cwd=folder, env=variables)
+    expected = manifest(folder).replace("${VERSION}", "1.2.3").replace("${BUILD_NUMBER}", "42")
+    assert (result.stdout, result.stderr) == (expected, "")
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"COMMAND": "seed"}, 'COMMAND is "seed": a Job runs one of baseline, down,'),
+        ({"COMMAND": "up now please"}, "with at most one argument"),
+        ({"COMMAND": "to --json"}, "with at most one argument"),
+        ({"COMMAND": "$(touch x)"}, "a Job runs one of"),
+        ({"COMMAND": "status", "JOB": "numbers"}, "a Job does one of them"),
+        ({"ENVIRONMENT": "test"}, 'ENVIRONMENT is "test": a Job runs in staging or production'),
+        ({"ENVIRONMENT": "prodution"}, 'ENVIRONMENT is "prodution"'),
+    ],
+)
+def test_a_command_that_is_none_for_a_job_is_refused(make, variables, sentence):
+    result = make(VERSION="1.2.3", BUILD_NUMBER="42", **variables)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert sentence in result.stderr

@@ -7,10 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dev.toolchain.install import ROOT
 from dev.toolchain.published import git_configuration
-from tests.conftest import Database, program
+from tests.conftest import ENGINE, Database, program
 from tests.documentation import Block, blocks
 
 TABLES = """-- +goose Up
@@ -159,18 +160,45 @@ def test_staging_rehearses_the_rollback(staging, type_in):
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
-def test_status_of_production_is_asked_by_a_job(service, run, language):
+def test_commands_in_production_are_jobs(service, run, language):
     """The Job differs from that of a release in its name and in what it runs, and in nothing else."""
     folder = service(docs_language=language)
-    (ask,) = [block.code for block in blocks(folder / "docs/migration-operations.md") if "[status]" in block.code]
     release = {"VERSION": "1.2.3", "BUILD_NUMBER": "42"}
-    shown = [
-        run("sh", "-c", command, cwd=folder, env=release).stdout
-        for command in (ask.partition(" | kubectl")[0], "make --silent migrate-job")
-    ]
-    changed = shown[1].replace('avion-auth-migration-42"', 'avion-auth-status-42"').replace("[up]", "[status]")
-    assert shown[0] == changed != shown[1]
-    assert "job/avion-auth-status-${BUILD_NUMBER}" in ask
+    released = yaml.safe_load(run("make", "--silent", "migrate-job", cwd=folder, env=release).stdout)
+    for name, confirm in {"status": [], "repair": [{"name": "CONFIRM", "value": "avion_auth_db"}]}.items():
+        (ask,) = [
+            block.code for block in blocks(folder / "docs/migration-operations.md") if f"COMMAND={name}" in block.code
+        ]
+        made = yaml.safe_load(run("sh", "-c", ask.partition(" | kubectl")[0], cwd=folder, env=release).stdout)
+        container = made["spec"]["template"]["spec"]["containers"][0]
+        assert container["args"] == [name]
+        assert made["metadata"]["name"] == f"avion-auth-{name}-42"
+        container["args"] = ["up"]
+        container["env"] = [each for each in container["env"] if each not in confirm]
+        made["metadata"]["name"] = released["metadata"]["name"]
+        for labels in (made["metadata"]["labels"], made["spec"]["template"]["metadata"]["labels"]):
+            assert labels["app.kubernetes.io/component"] == name
+            labels["app.kubernetes.io/component"] = "migration"
+        assert made == released
+        assert f"avion-auth-{name}-${{BUILD_NUMBER}}" in ask
+
+
+def test_the_release_before_leaves_the_database_alone(service, run, database):
+    folder = service()
+    assert run(ENGINE, "up", cwd=folder, env=database).returncode == 0
+    newer = shutil.copytree(folder, folder.parent / "newer", symlinks=True)
+    (newer / "migrations/00002_tables.sql").write_text(TABLES)
+    assert run(ENGINE, "up", cwd=newer, env=database).returncode == 0
+    before = database.schema()
+    again = run(ENGINE, "up", cwd=folder, env=database)
+    assert again.returncode == 5
+    assert "the database is newer than this release" in again.stderr
+    assert database.schema() == before
+    # What comes after goes on from there, and what goes back needs the files of the newer one.
+    assert run(ENGINE, "up", cwd=newer, env=database).returncode == 0
+    assert run(ENGINE, "to", "1", cwd=folder, env=database).returncode == 5
+    assert run(ENGINE, "to", "1", cwd=newer, env=database).returncode == 0
+    assert run(ENGINE, "up", cwd=folder, env=database).returncode == 0
 
 
 @pytest.mark.parametrize("page", ["docs/how-to/backfill.md", "docs/explanation/history.md"])

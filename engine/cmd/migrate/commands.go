@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"avion.internal/migrate/internal/cli"
+	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/deliver"
 	"avion.internal/migrate/internal/operate"
 	"avion.internal/migrate/internal/terminal"
@@ -129,14 +131,18 @@ func newIndexes(outside terminal.Terminal) *cobra.Command {
 }
 
 func newJob(outside terminal.Terminal) *cobra.Command {
-	var version, buildNumber, backfill string
+	var options deliver.JobOptions
 	command := operation(outside, "job", "Print the Kubernetes Job of a release, for kubectl create",
 		func(engine *operate.Engine, _ context.Context) error {
-			return deliver.Job(engine, version, buildNumber, backfill)
+			options.Confirm = engine.Settings.Typed(config.Confirm)
+			return deliver.Job(engine, options)
 		})
-	command.Flags().StringVar(&version, "version", "", "the tag of the migration image, as in 1.2.3 or 1.2.3@sha256:…")
-	command.Flags().StringVar(&buildNumber, "build-number", "", "the number of this run of the pipeline, at most ten digits")
-	command.Flags().StringVar(&backfill, "backfill", "", "a job in migrations/backfill that it runs instead of the migrations")
+	flags := command.Flags()
+	flags.StringVar(&options.Version, "version", "", "the tag of the migration image, as in 1.2.3 or 1.2.3@sha256:…")
+	flags.StringVar(&options.BuildNumber, "build-number", "", "the number of this run of the pipeline, at most ten digits")
+	flags.StringVar(&options.Backfill, "backfill", "", "a job in migrations/backfill that it runs instead of the migrations")
+	flags.StringVar(&options.Command, "command", "", "what it runs instead of up, with its argument if it takes one: "+strings.Join(deliver.Commands, ", "))
+	flags.StringVar(&options.Environment, "environment", "", "where it runs, staging or production; production if empty")
 	return command
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"avion.internal/migrate/internal/cli"
+	"avion.internal/migrate/internal/deliver"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/terminal"
 )
@@ -51,4 +52,12 @@ func names() []string {
 	}
 	slices.Sort(all)
 	return all
+}
+
+func TestAJobRunsWhatWorksOnADatabase(t *testing.T) {
+	elsewhere := []string{"backfill", "cronjobs", "job", "maintain", "redo", "seed"} // by JOB=, by a CronJob, without a database, in development
+	all := slices.Sorted(slices.Values(append(elsewhere, deliver.Commands...)))
+	if !slices.Equal(all, cli.Commands[cli.Operator]) {
+		t.Errorf("a new command is for a Job, or it is not: %v", all)
+	}
 }

@@ -207,7 +207,7 @@ var (
 	})
 	Confirm = typed(declaration{
 		Name: "CONFIRM", Group: run,
-		readers: []string{"migrate down", "migrate redo", "migrate to", "migrate repair", "migrate baseline", "migrate mark", "migrate-dev reset", "migrate-dev wire", "migrate-dev import"},
+		readers: []string{"migrate down", "migrate redo", "migrate to", "migrate repair", "migrate baseline", "migrate mark", "migrate job", "migrate-dev reset", "migrate-dev wire", "migrate-dev import"},
 		Meaning: "Says yes to what cannot be taken back: the database's name for a rollback in production, a baseline or a reset, `yes` for `migrate-wire` and `migrate-import`",
 	})
 )
