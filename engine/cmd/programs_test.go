@@ -317,7 +317,7 @@ func referred(t *testing.T, program string) map[string]bool {
 		t.Fatal(err)
 	}
 	found := map[string]bool{}
-	for _, file := range strings.Fields(string(output)) {
+	for file := range strings.FieldsSeq(string(output)) {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dev.toolchain import install
 from dev.toolchain.install import ROOT
 from dev.toolchain.postgres import Server
 from tests.amounts import MAJORS, NEWEST, OLDEST
@@ -32,8 +33,8 @@ def test_formatted(go):
 
 
 @pytest.mark.slow
-def test_staticcheck(go):
-    go("staticcheck", "-checks=all,-ST1000", "./...")
+def test_linters_have_no_objection(go):
+    go(install.golangci_lint(), "run", "./...")
 
 
 def test_modules_are_tidy(go):

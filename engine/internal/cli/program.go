@@ -93,14 +93,15 @@ func OperationOn[E any](outside terminal.Terminal, start func(terminal.Terminal)
 // Version names the versions that decide what a program does.
 func Version() string {
 	build, _ := debug.ReadBuildInfo()
-	text := build.GoVersion
+	var text strings.Builder
+	text.WriteString(build.GoVersion)
 	for _, dependency := range build.Deps {
 		switch dependency.Path {
 		case "github.com/pressly/goose/v3":
-			text += ", goose " + dependency.Version
+			text.WriteString(", goose " + dependency.Version)
 		case "github.com/jackc/pgx/v5":
-			text += ", pgx " + dependency.Version
+			text.WriteString(", pgx " + dependency.Version)
 		}
 	}
-	return text
+	return text.String()
 }

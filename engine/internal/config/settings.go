@@ -136,8 +136,7 @@ func malformedLine(content []byte) int {
 
 // reason is the operating system's word for an error, without the path that the sentence around it names already.
 func reason(err error) string {
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathError.Err.Error()
 	}
 	return err.Error()

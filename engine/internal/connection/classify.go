@@ -72,8 +72,7 @@ func isTLS(err error) bool {
 
 // explain turns a failed attempt into a sentence with the next step.
 func (t Target) explain(err error, waited time.Duration) error {
-	var said *failure.Error
-	if errors.As(err, &said) {
+	if said, ok := errors.AsType[*failure.Error](err); ok {
 		return said
 	}
 	return failure.Because(err, t.told(err, waited))

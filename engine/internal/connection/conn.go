@@ -185,7 +185,7 @@ func (t *transaction) Rollback() error {
 	}
 	_, err := t.conn.physical.ExecContext(t.ctx, "ROLLBACK", nil)
 	if err != nil {
-		_ = t.conn.physical.Close()
+		_ = t.conn.Close()
 	}
 	return err
 }

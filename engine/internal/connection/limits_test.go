@@ -15,8 +15,6 @@ import (
 	"avion.internal/migrate/internal/postgrestest"
 )
 
-func limit(duration time.Duration) *time.Duration { return &duration }
-
 // lifting are ways to do away with the limits, with what they leave of them if nobody minds.
 var lifting = map[string]string{
 	"SET":                  "SET lock_timeout = 0; SET statement_timeout = 0",
@@ -47,7 +45,7 @@ func TestNoStatementLiftsALimit(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { session.Close() })
-			ctx := target.WithLimits(context.Background(), Limits{Statement: limit(24 * time.Hour)}, func(name, value string) { told = append(told, name) })
+			ctx := target.WithLimits(context.Background(), Limits{Statement: new(24 * time.Hour)}, func(name, value string) { told = append(told, name) })
 			transaction, err := session.BeginTx(ctx, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -117,7 +115,7 @@ func TestABlockThatLiftsTheLimitIsEndedByTheClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer session.Close()
-	ctx := target.WithLimits(context.Background(), Limits{Statement: limit(100 * time.Millisecond)}, nil)
+	ctx := target.WithLimits(context.Background(), Limits{Statement: new(100 * time.Millisecond)}, nil)
 	transaction, err := session.BeginTx(ctx, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +143,7 @@ func TestBehindAPoolerAStatementOutsideATransactionHasTheFilesOwnLimit(t *testin
 	}
 	defer session.Close()
 	started := time.Now()
-	_, err = session.ExecContext(target.WithLimits(context.Background(), Limits{Statement: limit(300 * time.Millisecond)}, nil), "SELECT pg_sleep(60)")
+	_, err = session.ExecContext(target.WithLimits(context.Background(), Limits{Statement: new(300 * time.Millisecond)}, nil), "SELECT pg_sleep(60)")
 	if err == nil || time.Since(started) > 3*time.Second {
 		t.Errorf("%v after %s", err, time.Since(started))
 	}
@@ -155,7 +153,7 @@ func TestBehindAPoolerAStatementOutsideATransactionHasTheFilesOwnLimit(t *testin
 		t.Fatal(err)
 	}
 	defer again.Close()
-	_, err = again.ExecContext(target.WithLimits(context.Background(), Limits{Statement: limit(time.Hour)}, nil), "VACUUM")
+	_, err = again.ExecContext(target.WithLimits(context.Background(), Limits{Statement: new(time.Hour)}, nil), "VACUUM")
 	if failure.CodeOf(err) != failure.CodeRefused || err == nil || !strings.Contains(err.Error(), "2s") {
 		t.Error(err)
 	}

@@ -55,7 +55,7 @@ var percent = regexp.MustCompile(`%[0-9A-F]{2}`)
 func innermost(err error) string {
 	for {
 		var inner error
-		switch wrapper := err.(type) {
+		switch wrapper := err.(type) { //nolint:errorlint // one layer at a time is the point
 		case interface{ Unwrap() error }:
 			inner = wrapper.Unwrap()
 		case interface{ Unwrap() []error }: // one error for each address of a host: the last one speaks for all

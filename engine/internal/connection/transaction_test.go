@@ -158,7 +158,10 @@ func TestWhateverComesFirstIsPartOfTheTransaction(t *testing.T) {
 		},
 		"a query": func(tx *sql.Tx) error { return tx.QueryRow("SELECT 1").Scan(new(int)) },
 		"a prepared statement": func(tx *sql.Tx) error {
-			_, err := tx.Prepare("SELECT 1")
+			prepared, err := tx.Prepare("SELECT 1")
+			if err == nil {
+				defer prepared.Close()
+			}
 			return err
 		},
 	} {

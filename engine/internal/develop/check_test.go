@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/terminal"
@@ -130,6 +131,7 @@ func TestCheckTidiesUpAfterAnInterrupt(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- engine.Check(ctx, CheckOptions{}) }()
 	for s.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid()") == "0" {
+		time.Sleep(time.Millisecond)
 	}
 	interrupt()
 	if err := <-ended; failure.CodeOf(err) != failure.CodeMigrationFailed || !strings.Contains(err.Error(), "was interrupted") {

@@ -74,7 +74,7 @@ func (e *Engine) traceFrom(ctx context.Context, base string, directory migration
 	}
 	target, err := e.Target()
 	if err != nil {
-		return measured{why: err.Error()}, nil
+		return measured{why: err.Error()}, nil //nolint:nilerr // it is why nothing was measured
 	}
 	files, err := traceable(directory, selected)
 	if err != nil {

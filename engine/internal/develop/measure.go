@@ -55,7 +55,7 @@ func (c *checker) measure(ctx context.Context, step migration.Migration) (checke
 		return checkedMigration{}, err
 	}
 	started := time.Now()
-	if err := c.Session.Apply(ctx, current, []migration.Migration{step}, operate.Up); err != nil {
+	if err := c.Apply(ctx, current, []migration.Migration{step}, operate.Up); err != nil {
 		return checkedMigration{}, err
 	}
 	checked.Milliseconds = time.Since(started).Milliseconds()

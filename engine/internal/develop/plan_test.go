@@ -50,7 +50,7 @@ func TestPlanTellsWhatPostgreSQLDoes(t *testing.T) {
 		told += finding.Rule + " "
 	}
 	for _, rule := range []string{"ban-table-rewrite", "require-where", "data-apart-from-schema"} {
-		if !strings.Contains(told, rule) && !(rule == "ban-table-rewrite" && strings.Contains(told, "changing-column-type")) {
+		if !strings.Contains(told, rule) && (rule != "ban-table-rewrite" || !strings.Contains(told, "changing-column-type")) {
 			t.Errorf("%s does not have %s", told, rule)
 		}
 	}

@@ -97,7 +97,7 @@ func (c *checker) apply(ctx context.Context, step migration.Migration, way opera
 	if err != nil {
 		return err
 	}
-	return c.Session.Apply(ctx, current, []migration.Migration{step}, way)
+	return c.Apply(ctx, current, []migration.Migration{step}, way)
 }
 
 func (c *checker) ready(ctx context.Context) (operate.Stream, error) {

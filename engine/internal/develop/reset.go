@@ -127,8 +127,7 @@ func (s *maintenanceSession) create(ctx context.Context, database properties) er
 
 func (s *maintenanceSession) cannot(done, operation, name string, err error) error {
 	message := err.Error()
-	var server *pgconn.PgError
-	if errors.As(err, &server) {
+	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
 		message = server.Message + " (SQLSTATE " + server.Code + ")"
 	}
 	return failure.Refused("database %s could not be %s: %s: see to it and run %s again",

@@ -34,7 +34,7 @@ func (s *scratches) create(ctx context.Context) (connection.Target, error) {
 		return connection.Target{}, err
 	}
 	found.name = scratchName(s.target.Database)
-	found.owner = s.maintenanceSession.Target.User
+	found.owner = s.Target.User
 	// An interrupt in the middle would leave it unknown whether there is something to drop.
 	ctx = context.WithoutCancel(ctx)
 	if !s.target.Pooled() {

@@ -3,6 +3,7 @@ package develop
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -81,7 +82,8 @@ var tamperings = []tampering{
 	})},
 	{"another case", edit(func(_ *rand.Rand, text string, _ int) string { return strings.Replace(text, "CREATE", "create", 1) })},
 	{"a Down that does nothing", edit(func(_ *rand.Rand, text string, _ int) string {
-		return text[:strings.Index(text, "DROP")] + "SELECT 1;\n"
+		before, _, _ := strings.Cut(text, "DROP")
+		return before + "SELECT 1;\n"
 	})},
 	{"another name", func(random *rand.Rand, files map[string]string) {
 		name := anyOf(random, files)
@@ -162,9 +164,7 @@ func TestEveryTamperingIsFound(t *testing.T) {
 	for round := range rounds {
 		tamper := tamperings[round%len(tamperings)]
 		files := map[string]string{}
-		for name, content := range original {
-			files[name] = content
-		}
+		maps.Copy(files, original)
 		tamper.do(random, files)
 		s.put(files)
 		missed := false

@@ -123,8 +123,7 @@ func skipped(next, format string, values ...any) Finding {
 // refused takes over a sentence, which says the next step itself.
 func refused(err error) Finding {
 	found := Finding{State: Fail, Evidence: err.Error()}
-	var placed *failure.Error
-	if errors.As(err, &placed) {
+	if placed, ok := errors.AsType[*failure.Error](err); ok {
 		found.File, found.Line = placed.File, placed.Line
 	}
 	return found

@@ -50,7 +50,7 @@ func TestAFailureKeepsItsCause(t *testing.T) {
 
 func TestAFailureIsNotItsOwnCause(t *testing.T) {
 	said := Refused("no")
-	if err := Because(fmt.Errorf("around: %w", said), said); err != said || errors.Unwrap(err) != nil {
+	if err := Because(fmt.Errorf("around: %w", said), said); !errors.Is(err, said) || errors.Unwrap(err) != nil {
 		t.Error(err)
 	}
 }

@@ -41,7 +41,7 @@ func (r Repository) Added(ctx context.Context, base, folder string) (map[string]
 		return nil, false, failure.Refused("git could not list %s (%w): run it in a checkout of the service", folder, err)
 	}
 	added := map[string]bool{}
-	for _, path := range strings.Split(tracked+untracked, "\x00") {
+	for path := range strings.SplitSeq(tracked+untracked, "\x00") {
 		added[filepath.Base(path)] = true
 	}
 	return added, true, nil

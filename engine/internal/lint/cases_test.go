@@ -35,7 +35,7 @@ func readCases(t *testing.T) []lintCase {
 		t.Fatal(err)
 	}
 	var cases []lintCase
-	for _, paragraph := range strings.Split(strings.TrimSpace(string(content)), "\n\n") {
+	for paragraph := range strings.SplitSeq(strings.TrimSpace(string(content)), "\n\n") {
 		head, sql, _ := strings.Cut(paragraph, "\n")
 		words := strings.Fields(strings.TrimPrefix(head, "-- "))
 		read := lintCase{name: strings.Join(strings.Fields(sql), " "), sql: sql, noTransaction: strings.HasSuffix(head, " NO TRANSACTION")}
@@ -54,7 +54,7 @@ func (c lintCase) content() string {
 		head = "-- +goose NO TRANSACTION\n"
 	}
 	inside := false
-	for _, line := range strings.Split(c.sql, "\n") {
+	for line := range strings.SplitSeq(c.sql, "\n") {
 		if strings.Contains(line, "$$") && !inside && strings.Count(line, "$$") == 1 {
 			body += "-- +goose StatementBegin\n"
 			inside = true

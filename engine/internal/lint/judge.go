@@ -96,7 +96,7 @@ func ignoresIn(content string) ignores {
 			continue
 		}
 		after, _, _ = strings.Cut(after, "*/")
-		for _, rule := range strings.Split(after, ",") {
+		for rule := range strings.SplitSeq(after, ",") {
 			if fields := strings.Fields(rule); len(fields) > 0 {
 				each.rules = append(each.rules, fields[0])
 			}

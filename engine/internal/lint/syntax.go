@@ -61,8 +61,7 @@ func substitutes(content string) bool {
 
 func statementProblems(ctx context.Context, squawk *Squawk, path string, statement migration.Statement, noTransaction bool) ([]error, error) {
 	parsed, err := sqlparser.Parse(statement.Text)
-	var syntax *sqlparser.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*sqlparser.SyntaxError](err); ok {
 		return syntaxProblem(ctx, squawk, path, statement, syntax)
 	}
 	if err != nil {

@@ -313,8 +313,7 @@ func (k *Keeper) patiently(ctx context.Context, name string, do func() error) er
 
 // explain says what happened to a run, and that what it did stays.
 func (k *Keeper) explain(ctx context.Context, err error) error {
-	var failed *failure.Error
-	if errors.As(err, &failed) {
+	if _, ok := errors.AsType[*failure.Error](err); ok {
 		return err
 	}
 	return failure.Because(err, k.ended(ctx, err))

@@ -126,7 +126,7 @@ func (r *reader) line(name string, number int, line string, open []int) []int {
 	if parts := ruleLine.FindStringSubmatch(line); parts != nil {
 		_, recipe, inline := strings.Cut(parts[3], ";")
 		var rules []int
-		for _, target := range strings.Fields(parts[1]) {
+		for target := range strings.FieldsSeq(parts[1]) {
 			rules = append(rules, len(r.Rules))
 			r.Rules = append(r.Rules, Rule{File: name, Line: number, Target: target, HasRecipe: inline && strings.TrimSpace(recipe) != "", Double: strings.HasSuffix(parts[2], "::")})
 		}
@@ -158,7 +158,7 @@ func (r *reader) include(name string, number int, demanded bool, text string) {
 		r.Unread = append(r.Unread, Place{name, number, strings.TrimSpace(text)})
 		return
 	}
-	for _, word := range strings.Fields(expanded) {
+	for word := range strings.FieldsSeq(expanded) {
 		files := []string{path.Clean(word)}
 		if strings.ContainsAny(word, "*?[") {
 			files = r.glob(word)
@@ -233,7 +233,7 @@ func (r *reader) value(reference string, depth int) (string, bool) {
 			return argument, true
 		case "wildcard":
 			var files []string
-			for _, word := range strings.Fields(argument) {
+			for word := range strings.FieldsSeq(argument) {
 				files = append(files, r.glob(word)...)
 			}
 			return strings.Join(files, " "), true

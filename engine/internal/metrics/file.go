@@ -18,8 +18,7 @@ const abandoned = 10 * time.Second
 func (r Run) WriteFile(path string) error {
 	err := r.replace(path)
 	if err != nil {
-		var where *fs.PathError // of a file that only this package knows
-		if errors.As(err, &where) {
+		if where, ok := errors.AsType[*fs.PathError](err); ok { // of a file that only this package knows
 			err = where.Err
 		}
 		return failure.Refused("the metrics were not written to %s (%w): let MIGRATION_METRICS_FILE name a file "+

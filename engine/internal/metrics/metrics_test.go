@@ -3,12 +3,12 @@ package metrics
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -123,7 +123,7 @@ func TestRunsThatEndTogetherLoseNothing(t *testing.T) {
 	for job := range 20 {
 		runs.Go(func() {
 			run := done
-			run.Maintenance = &Maintenance{Job: fmt.Sprint(job)}
+			run.Maintenance = &Maintenance{Job: strconv.Itoa(job)}
 			if err := run.WriteFile(path); err != nil {
 				t.Error(err)
 			}
@@ -192,11 +192,11 @@ func TestNoErrorShowsMoreThanTheHost(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { close(release) })
-	real := strings.Replace(server.URL, "://", "://me:secret@", 1)
+	genuine := strings.Replace(server.URL, "://", "://me:secret@", 1)
 	for address, words := range map[string]string{
-		real:                               "400 Bad Request",
-		real + "/moved":                    "307 Temporary Redirect",
-		real + "/slow":                     "Client.Timeout",
+		genuine:                            "400 Bad Request",
+		genuine + "/moved":                 "307 Temporary Redirect",
+		genuine + "/slow":                  "Client.Timeout",
 		"http://me:secret@127.0.0.1:1":     "connection refused",
 		"http://me:secret@nowhere.invalid": "nowhere.invalid",
 		"http://me:sec ret@host":           "is no address",

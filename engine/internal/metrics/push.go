@@ -37,8 +37,7 @@ func (r Run) Push(ctx context.Context, address string) error {
 	request.Header.Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	response, err := client.Do(request)
 	if err != nil {
-		var wrapped *url.Error // its text holds the address
-		if errors.As(err, &wrapped) {
+		if wrapped, ok := errors.AsType[*url.Error](err); ok { // its text holds the address
 			err = wrapped.Err
 		}
 		return notPushed(gateway, err.Error())

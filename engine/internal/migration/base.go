@@ -46,9 +46,10 @@ func (d Directory) CompareWithBase(base Base, outOfOrder bool) ([]error, error) 
 			continue
 		}
 		file := filepath.Join(d.Path, m.File)
+		_, words, _ := strings.Cut(m.File, "_")
 		problems = append(problems, failure.At(file, 1, failure.HistoryMismatch("%s is new, and its number is not above that of %s, the newest in %s: "+
 			"rename it to %s, or write out_of_order: allow in .goose.yml",
-			file, newest.File, base.Name, FormatVersion(next)+m.File[strings.Index(m.File, "_"):])))
+			file, newest.File, base.Name, FormatVersion(next)+"_"+words)))
 		next++
 	}
 	return problems, nil

@@ -1,6 +1,7 @@
 package migration
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -27,7 +28,7 @@ var (
 func (l *Limits) read(settings string) error {
 	words := strings.Fields(settings)
 	if len(words) == 0 {
-		return fmt.Errorf("'-- migrate:' says nothing: write '-- migrate: lock_timeout=10s statement_timeout=1h', or one of the two")
+		return errors.New("'-- migrate:' says nothing: write '-- migrate: lock_timeout=10s statement_timeout=1h', or one of the two")
 	}
 	for _, word := range words {
 		name, text, _ := strings.Cut(word, "=")
@@ -55,7 +56,7 @@ func (l *Limits) read(settings string) error {
 func parseLimit(text string) (time.Duration, error) {
 	parts := limitAmount.FindStringSubmatch(text)
 	if parts == nil {
-		return 0, fmt.Errorf("a limit is a whole number with its unit ms, s, min or h, as in 10s")
+		return 0, errors.New("a limit is a whole number with its unit ms, s, min or h, as in 10s")
 	}
 	amount, err := strconv.Atoi(parts[1])
 	if err != nil {
@@ -65,5 +66,5 @@ func parseLimit(text string) (time.Duration, error) {
 	if limit := time.Duration(amount) * limitUnits[parts[2]]; limit > 0 && limit <= longestLimit {
 		return limit, nil
 	}
-	return 0, fmt.Errorf("a limit is longer than nothing and at most 24h")
+	return 0, errors.New("a limit is longer than nothing and at most 24h")
 }

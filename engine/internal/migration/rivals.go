@@ -30,11 +30,11 @@ func (d Directory) Rivals(top string, versions []int64, known ...string) []strin
 	var rivals []string
 	_ = filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
-			return fs.SkipDir
+			return fs.SkipDir // what cannot be looked at is passed over
 		}
 		below, err := filepath.Rel(top, path)
 		if err != nil || below == "." {
-			return nil
+			return nil //nolint:nilerr // so is what lies elsewhere
 		}
 		if entry.IsDir() {
 			if Elsewhere(entry.Name()) || strings.Count(filepath.ToSlash(below), "/") >= deepestFolder ||

@@ -74,8 +74,7 @@ func ParseScript(content string) (Script, error) {
 	for lines.Scan() {
 		number++
 		if err := reading.line(number, lines.Text()); err != nil {
-			var placed malformedLine
-			if errors.As(err, &placed) {
+			if placed, ok := errors.AsType[malformedLine](err); ok {
 				return Script{}, placed
 			}
 			return Script{}, malformedLine{number, err}
@@ -224,7 +223,7 @@ func (s *scanner) end() error {
 // endsStatement tells whether the last word before a comment ends in a semicolon.
 func endsStatement(line string) bool {
 	last := ""
-	for _, word := range strings.Fields(line) {
+	for word := range strings.FieldsSeq(line) {
 		if strings.HasPrefix(word, "--") {
 			break
 		}

@@ -32,8 +32,8 @@ func checkText(file string, content []byte) error {
 		}
 		return place(firstInvalid(content), "is not UTF-8%s: %s", encoding, convert)
 	}
-	if position := bytes.IndexByte(content, 0); position >= 0 {
-		return place(1+bytes.Count(content[:position], []byte("\n")), "holds a NUL character, which PostgreSQL takes in no text: remove it, or save the file as UTF-8")
+	if before, _, ok := bytes.Cut(content, []byte{0}); ok {
+		return place(1+bytes.Count(before, []byte("\n")), "holds a NUL character, which PostgreSQL takes in no text: remove it, or save the file as UTF-8")
 	}
 	if bytes.ContainsRune(content, '\r') && !bytes.ContainsRune(content, '\n') {
 		return place(1, "is the only one, because the lines end in a carriage return alone: save the file with line feeds")
@@ -125,10 +125,11 @@ func checkForm(file string, statement Statement) error {
 			"'-- +goose StatementEnd' after it", open)
 	}
 	plain := strings.ToUpper(statement.Plain())
+	_, body, _ := strings.Cut(plain, "BEGIN ATOMIC")
 	switch {
 	case plain == "":
 		return place("holds no SQL: remove the lone semicolon")
-	case atomicBody.MatchString(plain) && !strings.Contains(plain[strings.Index(plain, "BEGIN ATOMIC"):], " END"):
+	case atomicBody.MatchString(plain) && !strings.Contains(body, " END"):
 		return place("begins a statement that goose ends at its first semicolon, inside of BEGIN ATOMIC: write '-- +goose StatementBegin' before it and " +
 			"'-- +goose StatementEnd' after it")
 	case copiesIn.MatchString(plain):

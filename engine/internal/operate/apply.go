@@ -21,6 +21,7 @@ import (
 // Direction is which section of a file runs.
 type Direction string
 
+// The sections of a file.
 const (
 	Up   Direction = "up"
 	Down Direction = "down"
@@ -94,7 +95,6 @@ func (s *Session) failed(ctx context.Context, in Stream, step migration.Migratio
 	var server *pgconn.PgError
 	var said *failure.Error
 	var waited blocked
-	var partial *goose.PartialError
 	switch {
 	case errors.As(context.Cause(ctx), &said):
 		return failure.Unreachable("%s was stopped: %s%s", file, said.Sentence, before(done))
@@ -115,7 +115,7 @@ func (s *Session) failed(ctx context.Context, in Stream, step migration.Migratio
 		return failure.Unreachable("%s lost its connection to %s, and the lock with it%s: "+
 			"see make migrate-status, then run again%s", file, s.Target.Address(), kept(stopped), before(done))
 	default:
-		if errors.As(err, &partial) { // its own words name the file once more
+		if partial, ok := errors.AsType[*goose.PartialError](err); ok { // its own words name the file once more
 			err = partial.Err
 		}
 		return failure.MigrationFailed("%s failed: %s: %s%s", file, s.Target.Redact(err.Error()), stays, before(done))

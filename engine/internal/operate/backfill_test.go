@@ -41,16 +41,16 @@ func (s service) missing() string {
 	return s.Value(s.T, "SELECT count(*) FROM accounts WHERE screen_name IS DISTINCT FROM user_name")
 }
 
-func (s service) progressOf(job string) string {
+func (s service) progress() string {
 	s.T.Helper()
-	return s.Value(s.T, "SELECT concat_ws(' ', state, scanned, changed) FROM goose_db_version_backfill WHERE job = '"+job+"'")
+	return s.Value(s.T, "SELECT concat_ws(' ', state, scanned, changed) FROM goose_db_version_backfill WHERE job = 'screen_names'")
 }
 
 func TestABackfillReachesEveryRowOnce(t *testing.T) {
 	s := newBackfill(t, screenNames)
 	out, _ := s.Must(backfillOf("screen_names", BackfillOptions{}))
-	if s.missing() != "0" || s.progressOf("screen_names") != "done 20000 18000" {
-		t.Error(s.missing(), s.progressOf("screen_names"))
+	if s.missing() != "0" || s.progress() != "done 20000 18000" {
+		t.Error(s.missing(), s.progress())
 	}
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	var last map[string]any
@@ -64,8 +64,8 @@ func TestABackfillReachesEveryRowOnce(t *testing.T) {
 		t.Error(out)
 	}
 	s.Must(backfillOf("screen_names", BackfillOptions{Restart: true, Unthrottled: true}))
-	if s.progressOf("screen_names") != "done 20000 0" {
-		t.Error(s.progressOf("screen_names"))
+	if s.progress() != "done 20000 0" {
+		t.Error(s.progress())
 	}
 }
 
@@ -79,8 +79,8 @@ func TestABackfillFollowsAnyPrimaryKey(t *testing.T) {
 	})
 	s.Must((*Engine).Up)
 	s.Must(backfillOf("screen_names", BackfillOptions{}))
-	if s.Value(t, `SELECT count(*) FROM "Follows" WHERE seen`) != "5000" || s.progressOf("screen_names") != "done 5000 5000" {
-		t.Error(s.progressOf("screen_names"))
+	if s.Value(t, `SELECT count(*) FROM "Follows" WHERE seen`) != "5000" || s.progress() != "done 5000 5000" {
+		t.Error(s.progress())
 	}
 }
 
@@ -139,12 +139,12 @@ func TestABackfillPausesAndGoesOn(t *testing.T) {
 	if err := <-ended; failure.CodeOf(err) != failure.CodePending || !strings.Contains(err.Error(), "is paused after") {
 		t.Fatal(err)
 	}
-	if s.missing() == "0" || !strings.HasPrefix(s.progressOf("screen_names"), "paused ") {
-		t.Error(s.missing(), s.progressOf("screen_names"))
+	if s.missing() == "0" || !strings.HasPrefix(s.progress(), "paused ") {
+		t.Error(s.missing(), s.progress())
 	}
 	s.Must(backfillOf("screen_names", BackfillOptions{}))
-	if s.progressOf("screen_names") != "done 20000 20000" {
-		t.Error(s.progressOf("screen_names"))
+	if s.progress() != "done 20000 20000" {
+		t.Error(s.progress())
 	}
 }
 
@@ -166,8 +166,8 @@ func TestAnInterruptedBackfillKeepsWhatItDid(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Must(backfillOf("screen_names", BackfillOptions{}))
-	if s.progressOf("screen_names") != "done 20000 20000" {
-		t.Error(s.progressOf("screen_names"))
+	if s.progress() != "done 20000 20000" {
+		t.Error(s.progress())
 	}
 }
 
@@ -226,8 +226,8 @@ func TestABackfillOfNothingIsDone(t *testing.T) {
 	s := newBackfill(t, screenNames)
 	s.Execute(t, "TRUNCATE accounts")
 	s.Must(backfillOf("screen_names", BackfillOptions{}))
-	if s.progressOf("screen_names") != "done 0 0" {
-		t.Error(s.progressOf("screen_names"))
+	if s.progress() != "done 0 0" {
+		t.Error(s.progress())
 	}
 }
 
@@ -282,8 +282,8 @@ func TestABackfillOutlivesTheSessionThatWatches(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	if s.progressOf("screen_names") != "done 20000 20000" {
-		t.Error(s.progressOf("screen_names"))
+	if s.progress() != "done 20000 20000" {
+		t.Error(s.progress())
 	}
 }
 
@@ -304,7 +304,7 @@ func TestAPauseIsNoticedWhileABackfillGivesWay(t *testing.T) {
 	if err := <-ended; failure.CodeOf(err) != failure.CodePending || time.Since(asked) > 5*time.Second {
 		t.Error(err, time.Since(asked))
 	}
-	if !strings.HasPrefix(s.progressOf("screen_names"), "paused ") {
-		t.Error(s.progressOf("screen_names"))
+	if !strings.HasPrefix(s.progress(), "paused ") {
+		t.Error(s.progress())
 	}
 }

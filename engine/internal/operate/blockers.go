@@ -61,8 +61,8 @@ func (s *Session) blockers(ctx context.Context) string {
 		}
 		s.watcher = opened
 	}
-	rows, err := s.watcher.QueryContext(ctx, blockersQuery, s.pid)
-	if err != nil { // pgx has closed a session whose query was cancelled; the next attempt opens another
+	rows, err := s.watcher.QueryContext(ctx, blockersQuery, s.pid) //nolint:rowserrcheck // what cannot be read is not told
+	if err != nil {                                                // pgx has closed a session whose query was cancelled; the next attempt opens another
 		s.watcher.Close()
 		s.watcher = nil
 		return ""

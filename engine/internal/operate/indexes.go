@@ -33,7 +33,7 @@ func findIndexes(ctx context.Context, db goosedb.DBTxConn, wanted []migration.In
 		for rows.Next() {
 			var found builtIndex
 			if err := rows.Scan(&found.name, &found.valid, &found.onTable); err != nil {
-				rows.Close()
+				rows.Close() //nolint:sqlclosecheck // one index at a time, and Next closes what it has read to the end
 				return nil, err
 			}
 			all = append(all, found)

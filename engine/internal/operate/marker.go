@@ -8,7 +8,7 @@ import (
 )
 
 // follow obeys the environment that the database is marked with where it is the stricter one.
-func (s *Session) follow(ctx context.Context, marker string) error {
+func (s *Session) follow(marker string) error {
 	stricter, err := s.Target.Environment.Stricter(marker)
 	if err != nil {
 		return err
@@ -55,7 +55,7 @@ func (s *Session) ReadMarker(ctx context.Context) error {
 	if err != nil {
 		return s.Unreadable(ctx, history.MarkerTable(table), err)
 	}
-	return s.follow(ctx, marker)
+	return s.follow(marker)
 }
 
 // Mark writes ENVIRONMENT into the database, whatever it was marked with before: the way to turn a restored dump of

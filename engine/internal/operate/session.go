@@ -196,7 +196,7 @@ func (s *Session) readHistory(ctx context.Context, files history.Files) (Stream,
 	if err != nil {
 		return Stream{}, s.Unreadable(ctx, which.Table, err)
 	}
-	if err := s.follow(ctx, known.Marker); err != nil {
+	if err := s.follow(known.Marker); err != nil {
 		return Stream{}, err
 	}
 	if known.Begins() {
@@ -218,7 +218,7 @@ func (s *Session) readHistory(ctx context.Context, files history.Files) (Stream,
 		adopted = append(adopted, entry.Version)
 	}
 	if len(adopted) > 0 {
-		current.Comparison.Rivals = files.Directory.Rivals(".", adopted, s.Engine.Project.Seed.Dir)
+		current.Comparison.Rivals = files.Rivals(".", adopted, s.Engine.Project.Seed.Dir)
 	}
 	current.measure(&s.Engine.measured)
 	return current, nil

@@ -27,7 +27,7 @@ func render(text string, values map[string]any) (string, error) {
 func fields(text string, used map[string]bool) error {
 	parsed, err := parseTemplate(text)
 	if err == nil && parsed.Tree != nil {
-		visit(parsed.Tree.Root, used)
+		visit(parsed.Root, used)
 	}
 	return err
 }

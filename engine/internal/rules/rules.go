@@ -323,7 +323,7 @@ func (r *reader) strong(each *step) []name {
 	tables := map[name]bool{}
 	if each.measured != nil {
 		for _, lock := range each.measured.Locks {
-			if !strings.Contains("vSc", lock.Kind) && !tablelock.Share.StrongerThan(lock.Mode) {
+			if !slices.Contains([]string{"v", "S", "c"}, lock.Kind) && !tablelock.Share.StrongerThan(lock.Mode) {
 				tables[storedName(lock.Table.Name)] = true
 			}
 		}

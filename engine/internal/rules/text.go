@@ -214,9 +214,9 @@ func constant(node sqlparser.Node) string {
 	case node.Child("fval") != nil:
 		return node.Child("fval").Text("fval")
 	case node.Child("boolval") != nil:
-		return fmt.Sprint(node.Child("boolval").Is("boolval"))
+		return strconv.FormatBool(node.Child("boolval").Is("boolval"))
 	default:
-		return fmt.Sprint(node.Child("ival").Number("ival"))
+		return strconv.Itoa(node.Child("ival").Number("ival"))
 	}
 }
 

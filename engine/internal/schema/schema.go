@@ -26,7 +26,7 @@ func Read(ctx context.Context, session *sql.DB, versionTables ...string) (Schema
 	if err != nil {
 		return nil, err
 	}
-	defer transaction.Rollback()
+	defer func() { _ = transaction.Rollback() }() // it has only read
 	var own string
 	if err := transaction.QueryRowContext(ctx, "SELECT coalesce(string_agg(other.oid::text, ','), '') "+
 		"FROM unnest(string_to_array($1, ',')) name JOIN pg_class version ON version.oid = to_regclass(name) "+

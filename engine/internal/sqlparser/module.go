@@ -89,6 +89,9 @@ var (
 
 var errMemory = errors.New("the parser's memory cannot be read")
 
+// free gives memory back. A module that cannot do even that fails at its next call.
+func (m *module) free(function string, address uint64) { _, _ = m.call(function, address) }
+
 // parse returns JSON. A text with a NUL byte ends there for the parser, and no server would take it.
 func (m *module) parse(text string, form result) (json []byte, err error) {
 	m.Lock()
@@ -97,7 +100,7 @@ func (m *module) parse(text string, form result) (json []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer m.call("free", input)
+	defer m.free("free", input)
 	if !m.Memory().WriteString(uint32(input), text) || !m.Memory().WriteByte(uint32(input)+uint32(len(text)), 0) {
 		return nil, errMemory
 	}
@@ -105,11 +108,11 @@ func (m *module) parse(text string, form result) (json []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer m.call("free", output)
+	defer m.free("free", output)
 	if _, err := m.call(form.parse, output, input); err != nil {
 		return nil, err
 	}
-	defer m.call(form.free, output)
+	defer m.free(form.free, output)
 	fault, ok := m.Memory().ReadUint32Le(uint32(output) + form.fault)
 	if !ok {
 		return nil, errMemory
@@ -142,8 +145,8 @@ func (m *module) text(address uint32) ([]byte, error) {
 		if !ok || len(piece) == 0 {
 			return nil, errMemory
 		}
-		if end := bytes.IndexByte(piece, 0); end >= 0 {
-			return append(text, piece[:end]...), nil
+		if before, _, ok := bytes.Cut(piece, []byte{0}); ok {
+			return append(text, before...), nil
 		}
 		text = append(text, piece...)
 		pointer += uint32(len(piece))

@@ -17,8 +17,7 @@ const TransactionTimeout = "25P04"
 
 // Of is the SQLSTATE of the server's error behind err; empty where the server said nothing.
 func Of(err error) string {
-	var server *pgconn.PgError
-	if errors.As(err, &server) {
+	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return server.Code
 	}
 	return ""

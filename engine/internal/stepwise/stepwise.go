@@ -118,9 +118,8 @@ func (r *Runner) Run(ctx context.Context) error {
 	done := 0
 	for position, statement := range r.Statements {
 		record, found := known[position]
-		outside := found
 		if !found || !record.Done {
-			if outside, err = r.step(ctx, position, statement, record, found); err != nil {
+			if outside, err := r.step(ctx, position, statement, record, found); err != nil {
 				return &Stopped{Err: err, Line: statement.Line, Done: done, Outside: outside, ByItself: r.byItself}
 			}
 		}
@@ -155,8 +154,7 @@ func (r *Runner) check(known map[int]history.Statement) error {
 			r.File, record.Position+1, record.BegunAt.UTC().Format(time.RFC3339))
 	}
 	for position, record := range known {
-		switch {
-		case position < len(r.Statements) && !record.Done && record.Reason == commitsByItself && record.Checksum == checksum(r.Statements[position]):
+		if position < len(r.Statements) && !record.Done && record.Reason == commitsByItself && record.Checksum == checksum(r.Statements[position]) {
 			return failure.MigrationFailed("%s line %d began on %s and did not come to its end, and what it committed by itself stays: it is not run again "+
 				"as it is: look at what it did, and write into the file what is left to do (SELECT 1; where nothing is)",
 				r.File, r.Statements[position].Line, record.BegunAt.UTC().Format(time.RFC3339))

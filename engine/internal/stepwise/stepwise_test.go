@@ -294,7 +294,7 @@ var mixed = []string{
 }
 
 // Rounds of TestNothingRunsTwiceHoweverOftenTheRunIsKilled; the soak asks for more.
-func rounds(t *testing.T) int {
+func rounds() int {
 	var number int
 	if _, err := fmt.Sscan(os.Getenv("MIGRATE_TEST_KILLS"), &number); err == nil {
 		return number
@@ -306,7 +306,7 @@ func TestNothingRunsTwiceHoweverOftenTheRunIsKilled(t *testing.T) {
 	b := newBench(t)
 	b.asOwner("CREATE TABLE big (id int, n int, m int)")
 	kills := 0
-	for kills < rounds(t) {
+	for kills < rounds() {
 		b.asOwner("DROP TABLE IF EXISTS big, log, p, p1, goose_db_version_statement; CREATE TABLE log (n int); CREATE TABLE big (id int, n int, m int); " +
 			"INSERT INTO big SELECT i, i, 0 FROM generate_series(1, 20000) i; CREATE INDEX big_old ON big (m); " +
 			"CREATE TABLE p (n int) PARTITION BY LIST (n); CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1)")

@@ -44,7 +44,7 @@ func (s *Server) Base(ctx context.Context, files []File) (*Base, error) {
 		return nil, err
 	}
 	base := &Base{server: s, database: database}
-	session, err := s.session(ctx, database, func(config *pgx.ConnConfig) {})
+	session, err := s.session(ctx, database, func(*pgx.ConnConfig) {})
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (b *Base) apply(ctx context.Context, session *pgx.Conn, file File) error {
 // applyUnit returns why a statement did not run.
 func (b *Base) applyUnit(ctx context.Context, session *pgx.Conn, unit Unit, alone bool) string {
 	if !alone {
-		run(ctx, session, "SAVEPOINT "+savepoint)
+		_ = run(ctx, session, "SAVEPOINT "+savepoint)
 	}
 	err := run(ctx, session, unit.Text)
 	if sqlstate.Is(err, pgerrcode.InsufficientPrivilege) && unit.kind() == "CreateExtensionStmt" && b.server.role != "" {
@@ -121,10 +121,10 @@ func (b *Base) applyUnit(ctx context.Context, session *pgx.Conn, unit Unit, alon
 		err = b.asSuperuser(ctx, unit.Text)
 	}
 	if err != nil && !alone {
-		run(ctx, session, "ROLLBACK TO "+savepoint)
+		_ = run(ctx, session, "ROLLBACK TO "+savepoint)
 	}
 	if !alone {
-		run(ctx, session, "RELEASE "+savepoint)
+		_ = run(ctx, session, "RELEASE "+savepoint)
 	}
 	if err != nil {
 		return sentence(err)
@@ -158,8 +158,7 @@ func run(ctx context.Context, session *pgx.Conn, text string) error {
 
 // sentence is what the server said.
 func sentence(err error) string {
-	var server *pgconn.PgError
-	if errors.As(err, &server) {
+	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return fmt.Sprintf("PostgreSQL said: %s (SQLSTATE %s)", server.Message, server.Code)
 	}
 	return strings.Join(strings.Fields(err.Error()), " ")

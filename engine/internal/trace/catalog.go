@@ -115,7 +115,7 @@ func prepareRead(ctx context.Context, session *pgx.Conn) error {
 // read asks the session that runs the migration: nobody else sees what it has not committed.
 func read(ctx context.Context, session *pgx.Conn) (state, error) {
 	batch := &pgx.Batch{}
-	for name := range len(stateQueries) {
+	for name := range stateQueries {
 		batch.Queue(stateName(name))
 	}
 	results := session.SendBatch(ctx, batch)

@@ -46,14 +46,14 @@ func (b *Base) Trace(ctx context.Context, files []File) ([]Migration, error) {
 	defer func() {
 		b.server.alone.Lock()
 		defer b.server.alone.Unlock()
-		b.server.drop(context.WithoutCancel(ctx), database)
+		_ = b.server.drop(context.WithoutCancel(ctx), database)
 	}()
 	return b.server.trace(ctx, database, files, false)
 }
 
 // TraceLast is Trace on the base itself, which spares the copy, and nothing else can be traced on it afterwards.
 func (b *Base) TraceLast(ctx context.Context, files []File) ([]Migration, error) {
-	defer b.Drop(context.WithoutCancel(ctx))
+	defer func() { _ = b.Drop(context.WithoutCancel(ctx)) }()
 	return b.server.trace(ctx, b.database, files, false)
 }
 
@@ -71,7 +71,7 @@ func (s *Server) trace(ctx context.Context, database string, files []File, apart
 	if err != nil {
 		return nil, err
 	}
-	defer o.Conn.Close(context.WithoutCancel(ctx))
+	defer o.Close(context.WithoutCancel(ctx))
 	if err := prepareRead(ctx, o.Conn); err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ func (o *observer) within(ctx context.Context, unit Unit, found *Statement) {
 	before := o.last
 	savepoint := unit.kind() != "TransactionStmt"
 	if savepoint {
-		o.send(ctx, "SET client_min_messages = debug1; SAVEPOINT "+savepointName)
+		_ = o.send(ctx, "SET client_min_messages = debug1; SAVEPOINT "+savepointName)
 	}
 	o.notices = nil
 	started := time.Now()
@@ -213,7 +213,7 @@ func (o *observer) within(ctx context.Context, unit Unit, found *Statement) {
 			o.gone = "an earlier statement of the file failed: " + sentence(err)
 			return
 		}
-		o.send(ctx, "ROLLBACK TO "+savepointName+"; RELEASE "+savepointName)
+		_ = o.send(ctx, "ROLLBACK TO "+savepointName+"; RELEASE "+savepointName)
 		return
 	}
 	notices := o.notices
@@ -222,13 +222,13 @@ func (o *observer) within(ctx context.Context, unit Unit, found *Statement) {
 		return
 	}
 	if savepoint && o.last.shared && !before.shared {
-		o.send(ctx, "ROLLBACK TO "+savepointName+"; RELEASE "+savepointName)
+		_ = o.send(ctx, "ROLLBACK TO "+savepointName+"; RELEASE "+savepointName)
 		o.look(ctx)
 		found.Unmeasured = "it changes roles, databases or settings, which all databases of the server share"
 		return
 	}
 	if savepoint {
-		o.send(ctx, "RELEASE "+savepointName)
+		_ = o.send(ctx, "RELEASE "+savepointName)
 	}
 	o.tell(found, before, unit.Line, started)
 	o.heard(found, notices)
@@ -248,7 +248,7 @@ func (o *observer) attempt(ctx context.Context, unit Unit) error {
 	if text == unit.Text {
 		return err
 	}
-	o.send(ctx, "ROLLBACK TO "+savepointName)
+	_ = o.send(ctx, "ROLLBACK TO "+savepointName)
 	if o.send(ctx, text) != nil {
 		return err
 	}
@@ -530,7 +530,7 @@ func (s *Server) watch(ctx context.Context, database string, pid uint32) *guard 
 				}
 				continue
 			}
-			session.Exec(watching, "SELECT pg_terminate_backend($1)", pid)
+			_, _ = session.Exec(watching, "SELECT pg_terminate_backend($1)", pid)
 			time.Sleep(guardEvery)
 		}
 	}()

@@ -127,11 +127,11 @@ func dropNames(node sqlparser.Node) []string {
 // outside runs a statement that no transaction takes.
 func (o *observer) outside(ctx context.Context, unit Unit, known form, found *Statement) {
 	if known.instead != "" {
-		o.send(ctx, "BEGIN; SAVEPOINT "+savepointName)
+		_ = o.send(ctx, "BEGIN; SAVEPOINT "+savepointName)
 		if o.send(ctx, known.instead) == nil && o.look(ctx) {
 			o.tell(found, o.first, unit.Line, time.Now())
 		}
-		o.send(ctx, "ROLLBACK")
+		_ = o.send(ctx, "ROLLBACK")
 		found.Created, found.Dropped = nil, nil
 		for position := range found.Locks {
 			found.Locks[position].Until = unit.Line

@@ -105,7 +105,7 @@ func (s *Server) createRole(ctx context.Context) error {
 		"COMMIT",
 	} {
 		if _, err := s.admin.Exec(ctx, statement); err != nil {
-			s.admin.Exec(ctx, "ROLLBACK")
+			_, _ = s.admin.Exec(ctx, "ROLLBACK")
 			return err
 		}
 	}
@@ -226,7 +226,7 @@ func (s *Server) dropAbandoned(ctx context.Context) {
 		if err := s.admin.QueryRow(ctx, lockedQuery, key(each.Name)).Scan(&owned); err != nil || owned {
 			continue
 		}
-		s.admin.Exec(ctx, "DROP "+each.Kind+" IF EXISTS "+sqltext.Name(each.Name))
+		_, _ = s.admin.Exec(ctx, "DROP "+each.Kind+" IF EXISTS "+sqltext.Name(each.Name))
 	}
 }
 

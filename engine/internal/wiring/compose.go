@@ -27,7 +27,7 @@ var (
 
 func (s Service) readCompose(_ context.Context, plan *Plan) error {
 	if copier.RequirePart(s.Folder, copier.Compose) != nil {
-		return nil
+		return nil //nolint:nilerr // a service without the part is right as it is
 	}
 	found, err := s.present(composeFiles...)
 	if err != nil {

@@ -3,6 +3,7 @@ package wiring
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,9 +30,7 @@ func service(t *testing.T, files map[string]string) Service {
 		copier.AnswersFile:      "docs_language: en\n",
 		"tools/migrate/main.go": "package main\n",
 	}
-	for name, content := range files {
-		all[name] = content
-	}
+	maps.Copy(all, files)
 	for name, content := range all {
 		path := filepath.Join(folder, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

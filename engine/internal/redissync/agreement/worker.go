@@ -115,8 +115,7 @@ func (w *Worker) look(ctx context.Context, pair Pair) ([]outbox.Set, error) {
 
 func (w *Worker) fail(err error) {
 	side := "postgresql"
-	var ofRedis *sortedset.Error
-	if errors.As(err, &ofRedis) {
+	if _, ok := errors.AsType[*sortedset.Error](err); ok {
 		side = "redis"
 	}
 	w.State.Failed(side)

@@ -36,8 +36,7 @@ func Run(ctx context.Context, outside terminal.Terminal, arguments []string) err
 	if err == nil || errors.As(err, &failed) {
 		return err
 	}
-	var ofRedis *sortedset.Error
-	if errors.As(err, &ofRedis) {
+	if _, ok := errors.AsType[*sortedset.Error](err); ok {
 		return failure.Unreachable("%w: see to Redis, then run again", err)
 	}
 	if ctx.Err() != nil {
