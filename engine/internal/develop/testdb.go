@@ -69,7 +69,7 @@ func (e *Engine) Testdb(ctx context.Context, options TestdbOptions) error {
 			"and an own %s without lock for the tests", config.ProjectFile, config.ProjectFile)
 	}
 	content := sync.OnceValues(func() ([]byte, error) { return e.content(target, options.Seed) })
-	go content() // while the session is opened
+	go func() { _, _ = content() }() // while the session is opened
 	databases := testDatabases{Engine: e, target: target, keep: keep, seed: options.Seed, content: content}
 	session, name, err := databases.make(ctx)
 	if err != nil {
@@ -134,7 +134,7 @@ func (e *Engine) printAddress(target connection.Target) error {
 func awaitEnd(ctx context.Context, input io.Reader) {
 	ended := make(chan struct{})
 	go func() {
-		io.Copy(io.Discard, input)
+		_, _ = io.Copy(io.Discard, input)
 		close(ended)
 	}()
 	select {
@@ -243,7 +243,7 @@ func (d testDatabases) makeTemplate(ctx context.Context, session *maintenanceSes
 		return session.cannot("created", "testdb", unfinished.name, err)
 	}
 	if err := d.fill(ctx, d.target.Elsewhere(unfinished.name)); err != nil {
-		session.ExecContext(context.WithoutCancel(ctx), "DROP DATABASE "+sqltext.Name(unfinished.name)+" WITH (FORCE)")
+		_, _ = session.ExecContext(context.WithoutCancel(ctx), "DROP DATABASE "+sqltext.Name(unfinished.name)+" WITH (FORCE)")
 		return err
 	}
 	for _, statement := range []string{
@@ -299,7 +299,7 @@ func (d testDatabases) tidy(ctx context.Context, session *maintenanceSession) {
 	if alone.Acquire(ctx, session.DB) != nil {
 		return
 	}
-	rows, err := session.QueryContext(ctx, testDatabasesQuery, testdbPrefix(d.target.Database))
+	rows, err := session.QueryContext(ctx, testDatabasesQuery, testdbPrefix(d.target.Database)) //nolint:rowserrcheck // what is not found now is found later
 	if err != nil {
 		return
 	}
@@ -312,7 +312,7 @@ func (d testDatabases) tidy(ctx context.Context, session *maintenanceSession) {
 		}
 	}
 	for _, name := range past {
-		session.ExecContext(ctx, "DROP DATABASE IF EXISTS "+sqltext.Name(name))
+		_, _ = session.ExecContext(ctx, "DROP DATABASE IF EXISTS "+sqltext.Name(name))
 	}
 }
 

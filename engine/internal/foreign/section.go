@@ -60,8 +60,7 @@ var transaction = []string{"TRANS_STMT_BEGIN", "TRANS_STMT_START", "TRANS_STMT_C
 
 func (s section) convert() (converted, error) {
 	parsed, err := sqlparser.Parse(s.sql)
-	var syntax *sqlparser.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*sqlparser.SyntaxError](err); ok {
 		line := s.line + strings.Count(string([]rune(s.sql)[:max(syntax.Position-1, 0)]), "\n")
 		return converted{}, failure.At(s.file, line, failure.Refused("%s line %d is no SQL that PostgreSQL could read (%s): correct it, or write this file for goose by hand",
 			s.file, line, syntax.Message))
