@@ -24,7 +24,7 @@ migrate_part = $(if $(wildcard $(2)),,@printf 'migrate: the service has not chos
 migrate_composed = $(shell sed -n 's/^  \([^ ]*migrate\):[[:space:]]*$$/\1/p' compose.migrations.yaml 2>/dev/null)
 
 .PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
-	migrate-baseline migrate-import migrate-ping migrate-create migrate-recipes migrate-validate migrate-lint migrate-check migrate-seed migrate-backfill \
+	migrate-adopt migrate-baseline migrate-import migrate-ping migrate-create migrate-recipes migrate-validate migrate-lint migrate-check migrate-seed migrate-backfill \
 	migrate-maintain migrate-indexes migrate-reset migrate-testdb migrate-job migrate-cronjobs migrate-build migrate-template-check \
 	migrate-doctor migrate-wire migrate-alerts-test migrate-docker-up migrate-docker-down migrate-docker-status migrate-engine
 
@@ -63,6 +63,9 @@ migrate-status: $(migrate) ## show which migrations are applied
 
 migrate-plan: $(migrate) ## print the SQL that migrate-up would run, and its locks
 	@$(migrate) plan
+
+migrate-adopt: $(migrate_dev) ## show on one page what will be in the way of the template, and change nothing
+	@$(migrate_dev) adopt
 
 migrate-baseline: $(migrate) ## record the files up to VERSION= as applied without running them: CONFIRM=<database>
 	@$(migrate) baseline -- "$$VERSION"

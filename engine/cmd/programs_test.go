@@ -154,7 +154,7 @@ func TestACommandOfTheOtherProgramRunsThere(t *testing.T) {
 		{"migrate-dev", "help up", 0, "migrate up [flags]"},
 		{"migrate-dev", "completion zsh", 0, "zsh completion for migrate-dev "},
 		{"migrate", "frobnicate", 1, "see migrate --help"},
-		{"migrate", "--help", 0, "migrate-dev, in the same folder, has check,"},
+		{"migrate", "--help", 0, "migrate-dev, in the same folder, has adopt,"},
 		{"migrate-dev", "--help", 0, "migrate, in the same folder, has backfill,"},
 	} {
 		command := exec.Command(filepath.Join(folder, each.program), strings.Fields(each.arguments)...)

@@ -104,8 +104,8 @@ def edit(path: Path, *replacements: tuple[str, str]) -> None:
 
 
 def test_a_person_who_follows_the_page_adopts_a_service(existing, follow, engine, history, database, git, template):
-    copy, look, validate, wire, write, migrate, commit = range(7)
-    assert len(steps()) == 7
+    copy, survey, look, validate, wire, write, migrate, commit = range(8)
+    assert len(steps()) == 8
 
     follow(copy)
     put_engine(engine, existing)
@@ -117,6 +117,17 @@ def test_a_person_who_follows_the_page_adopts_a_service(existing, follow, engine
         "20240301080000_Sessions.sql",
     ]
     assert not list((existing / "migrations-seed").glob("*.sql")), "the first seed needs the first migration"
+
+    page = follow(survey)
+    for place in (
+        "Makefile:8: runs goose -dir",
+        "Makefile:8 has a target migrate-up",
+        "migrations/embed.go:5: embeds *.sql",
+        "migrations/20240101120000_accounts.sql:1: is not a migration's name",
+        'docker-compose.yml:4 has "postgres"',
+        "has a history in auth_versions: name it as table",
+    ):
+        assert place in page, page
 
     both = follow(look)
     for line in (

@@ -39,7 +39,7 @@ CHECKED = {
     "docs/how-to/test-database.md": ["test_testdb.py"] * 3,
     "docs/how-to/update.md": [FOLLOWED] * 2,
     "docs/tutorial/first-service.md": [NEWCOMER] * 25,
-    "docs/how-to/adopt.md": ["test_adopt.py"] * 7,
+    "docs/how-to/adopt.md": ["test_adopt.py"] * 8,
     "docs/how-to/fleet.md": ["commands"] * 5,
     "docs/how-to/managed-databases.md": ["test_managed_databases.py"] * 4,
     "docs/how-to/monorepo.md": ["test_monorepo.py"] * 4,

@@ -22,7 +22,7 @@ func main() {
 func resolve(files []string) error {
 	// In the order in which Compose asks for them.
 	options, err := cli.NewProjectOptions(files, cli.WithOsEnv, cli.WithEnvFiles(), cli.WithDotEnv,
-		cli.WithConfigFileEnv, cli.WithDefaultConfigPath)
+		cli.WithConfigFileEnv, cli.WithDefaultConfigPath, cli.WithDefaultProfiles())
 	if err != nil {
 		return err
 	}

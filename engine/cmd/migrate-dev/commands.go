@@ -12,6 +12,7 @@ import (
 
 func commands(outside terminal.Terminal) []*cobra.Command {
 	return []*cobra.Command{
+		newAdopt(outside),
 		newCreate(outside),
 		newRecipes(outside),
 		newValidate(outside),
@@ -29,6 +30,14 @@ func commands(outside terminal.Terminal) []*cobra.Command {
 
 func operation(outside terminal.Terminal, name, short string, do func(*develop.Engine, context.Context) error) *cobra.Command {
 	return cli.Operation(outside, develop.New, name, short, do)
+}
+
+func newAdopt(outside terminal.Terminal) *cobra.Command {
+	var options develop.AdoptOptions
+	command := operation(outside, "adopt", "Show on one page what will be in the way when the service takes the template over; nothing is changed",
+		func(engine *develop.Engine, ctx context.Context) error { return engine.Adopt(ctx, options) })
+	command.Flags().BoolVar(&options.JSON, "json", false, "print JSON")
+	return command
 }
 
 func newCreate(outside terminal.Terminal) *cobra.Command {

@@ -1,0 +1,59 @@
+package adopt
+
+import (
+	"path"
+	"regexp"
+	"strings"
+)
+
+// callers are the files in which commands stand.
+var callers = regexp.MustCompile(`(?i)(^|/)([^/]*dockerfile[^/]*|[^/]*\.(sh|bash|mk|go|py|rb|js|ts|ya?ml|toml)|makefile|gnumakefile|procfile|jenkinsfile|package\.json|justfile|rakefile)$`)
+
+// called are the tools as they are called, and as programs take them in.
+var called = regexp.MustCompile(`(?i)\b(goose\s+(-\S+\s+|\S+\s+)*(up|down|status|create|redo|reset|version|fix|validate)\b|goose/v3/cmd/goose|pressly/goose(/v3)?\b|goose\.(Up|Run|SetBaseFS|NewProvider)\w*` +
+	`|golang-migrate/migrate|migrate/migrate\b|migrate\s+-(path|source|database)|migrate\.(New|NewWith\w+)\(` +
+	`|dbmate\s+\S*|flyway(/flyway)?\b|atlas\s+(migrate|schema)\s|ariga\.io/atlas|sqlx\s+migrate|sqlx::migrate|alembic\s+(-\S+\s+|\S+\s+)?(upgrade|downgrade|stamp|revision)|liquibase\b|manage\.py\s+migrate|(rails|rake)\s+db:\S+|prisma\s+(migrate|db)\s)`)
+
+// calls finds who runs a migration tool today.
+func calls(file, content string) []Finding {
+	if !callers.MatchString(file) || path.Ext(file) == ".md" {
+		return nil
+	}
+	var found []Finding
+	number := 0
+	for line := range strings.Lines(content) {
+		number++
+		text := strings.TrimSpace(line)
+		if strings.HasPrefix(text, "#") || strings.HasPrefix(text, "//") || strings.HasPrefix(text, "--") {
+			continue
+		}
+		tool := called.FindString(text)
+		if tool == "" {
+			continue
+		}
+		found = append(found, Finding{Calls, file, number, "runs " + strings.Join(strings.Fields(tool), " "),
+			"take it out before the first file that only the engine applies; make migrate-up, compose or the Job take its place"})
+	}
+	return found
+}
+
+var embedded = regexp.MustCompile(`^//go:embed\s+(.+)$`)
+
+// embeds finds programs that carry the migrations: to move the folder breaks their build.
+func embeds(file, content string) []Finding {
+	if path.Ext(file) != ".go" || !strings.Contains(content, "//go:embed") {
+		return nil
+	}
+	var found []Finding
+	number := 0
+	for line := range strings.Lines(content) {
+		number++
+		parts := embedded.FindStringSubmatch(strings.TrimSpace(line))
+		if parts == nil || !strings.Contains(parts[1], ".sql") && !strings.Contains(strings.ToLower(parts[1]), "migration") {
+			continue
+		}
+		found = append(found, Finding{Embeds, file, number, "embeds " + parts[1],
+			"leave the files where they are (--data migrations_dir= of copier), or move the files and this line in one commit"})
+	}
+	return found
+}
