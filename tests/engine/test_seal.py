@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from pathlib import Path
 
@@ -90,8 +91,10 @@ def test_the_engine_follows_the_template_past_its_second_major_version(seal, tre
     assert [number(version) for version in ("0.3.0", "1.12.0", "2.0.0", "2.3.4-dev")] == [
         *("v0.3.0", "v1.12.0", "v1.2000.0", "v1.2003.4-dev")
     ]
-    seal(tree, "2.0.0")
-    require_seal("2.0.0", tree)
+    # Go's cache holds what a version was before the engine changed.
+    version = f"2.0.{secrets.randbelow(10**6)}"
+    seal(tree, version)
+    require_seal(version, tree)
     built = run("sh", tree / SERVICE / "build.sh", cwd=tree)
     assert built.returncode == 0, built.stderr
 
