@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgerrcode"
@@ -13,6 +12,7 @@ import (
 
 	"avion.internal/migrate/internal/connection"
 	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/patience"
 )
 
 // Runner brings one job to its end.
@@ -231,9 +231,9 @@ const (
 // applyPatiently does a batch. Where another session has its rows, or where it takes too long, it tries again with half of
 // them: a smaller batch meets fewer others.
 func (r *Runner) applyPatiently(ctx context.Context, rows batch) (took time.Duration, waiters bool, err error) {
-	deadline := time.Now().Add(r.Patience)
+	backoff := patience.Backoff(r.Patience, shortestPause, longestPause, func(time.Duration) {})
 	told := false
-	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
+	for {
 		stop := func() bool { return false }
 		if r.watcher != nil {
 			stop = r.watch(ctx)
@@ -245,14 +245,15 @@ func (r *Runner) applyPatiently(ctx context.Context, rows batch) (took time.Dura
 			r.progress.BatchRows = r.Job.Pace.rowsFor(int(rows.rows), took)
 			return took, waiters, nil
 		}
-		if err := r.obstacle(ctx, err, rows, took, deadline.Sub(time.Now().Add(pause))); err != nil {
+		pause, over := backoff.Next()
+		if err := r.obstacle(ctx, err, rows, took, over); err != nil {
 			return 0, false, err
 		}
 		if !told {
 			told = true
 			r.Say("%s tries a batch again, with half of its rows: %s", r.Job.Name, err)
 		}
-		if err := sleep(ctx, pause/2+rand.N(pause)); err != nil {
+		if err := sleep(ctx, pause); err != nil {
 			return 0, false, err
 		}
 		if paused, err := r.paused(ctx); err != nil || paused {
@@ -278,14 +279,14 @@ func (r *Runner) paused(ctx context.Context) (bool, error) {
 
 // obstacle is nil where a batch that failed is worth another try: where other sessions were in its way, for as long as
 // patience lasts, and where it took longer than a statement may, as long as it can become smaller.
-func (r *Runner) obstacle(ctx context.Context, err error, rows batch, took, patience time.Duration) error {
+func (r *Runner) obstacle(ctx context.Context, err error, rows batch, took time.Duration, over bool) error {
 	var server *pgconn.PgError
 	if ctx.Err() != nil || !errors.As(err, &server) {
 		return err
 	}
 	switch server.Code {
 	case pgerrcode.LockNotAvailable, pgerrcode.DeadlockDetected, pgerrcode.SerializationFailure:
-		if patience > 0 {
+		if !over {
 			return nil
 		}
 		return failure.Because(err, failure.Pending("%s stopped after %d rows, which are kept: other sessions held the next ones for longer than %s "+

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/sethvargo/go-retry"
 
 	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/patience"
 )
 
 const (
@@ -38,27 +40,31 @@ func (t Target) Open(ctx context.Context, say func(format string, values ...any)
 
 func (t Target) dialPatiently(ctx context.Context, say func(format string, values ...any)) (driver.Conn, error) {
 	deadline := time.Now().Add(t.wait)
-	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
+	var failed error
+	told := false
+	backoff := patience.Backoff(t.wait, shortestPause, longestPause, func(time.Duration) {
+		if !told {
+			told = true
+			say("waiting up to %s for %s (%s)", t.wait, t.Address(), t.reason(failed))
+		}
+	})
+	connection, err := retry.DoValue(ctx, backoff, func(ctx context.Context) (driver.Conn, error) {
 		attempt, cancel := context.WithTimeout(ctx, min(max(time.Until(deadline), shortestAttempt), longestAttempt))
+		defer cancel()
 		connection, err := t.login(attempt)
-		cancel()
-		if err == nil {
-			return connection, nil
+		if err != nil && ctx.Err() == nil && worthWaiting(err) {
+			failed = err
+			err = retry.RetryableError(err)
 		}
-		if ctx.Err() != nil {
-			return nil, t.explain(context.Canceled, t.wait)
-		}
-		if !worthWaiting(err) || time.Now().Add(pause).After(deadline) {
-			return nil, t.explain(err, t.wait)
-		}
-		if pause == shortestPause {
-			say("waiting up to %s for %s (%s)", t.wait, t.Address(), t.reason(err))
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
+		return connection, err
+	})
+	switch {
+	case err == nil:
+		return connection, nil
+	case ctx.Err() != nil:
+		return nil, t.explain(context.Canceled, t.wait)
 	}
+	return nil, t.explain(err, t.wait)
 }
 
 // singleSession hands out its connection once.

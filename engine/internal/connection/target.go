@@ -1,7 +1,7 @@
 // Package connection finds out which database is meant, how the connection is protected, and opens the one session that a run
 // works in. It knows no migration, and never repeats a secret in a message.
 //
-// May import: config, environment, failure, sqlstate, sqltext.
+// May import: config, environment, failure, patience, sqlstate, sqltext.
 package connection
 
 import (

@@ -1,4 +1,5 @@
-// Package lint runs squawk on what a migration does on its way up, and tells what it finds. It never changes a file.
+// Package lint runs squawk on what a migration does on its way up, and tells what it finds. It never changes a file. It never
+// changes a file, and needs no database.
 //
 // May import: child, failure, migration, report, rules, sqlparser, trace.
 package lint

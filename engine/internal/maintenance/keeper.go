@@ -5,17 +5,18 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/sethvargo/go-retry"
 
 	"avion.internal/migrate/internal/connection"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/history"
+	"avion.internal/migrate/internal/patience"
 	"avion.internal/migrate/internal/sqlstate"
 	"avion.internal/migrate/internal/sqltext"
 )
@@ -290,25 +291,27 @@ const (
 // patiently tries something again for as long as other sessions keep it from its locks: meanwhile those who queued behind
 // it get through.
 func (k *Keeper) patiently(ctx context.Context, name string, do func() error) error {
-	deadline := time.Now().Add(k.Patience)
-	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
+	var blocked error
+	told := false
+	backoff := patience.Backoff(k.Patience, shortestPause, longestPause, func(time.Duration) {
+		if !told {
+			told = true
+			k.Say("%s waits for the locks of %s: %s", k.Job.Name, name, blocked)
+		}
+	})
+	err := retry.Do(ctx, backoff, func(ctx context.Context) error {
 		err := do()
-		if !sqlstate.Blocked(err) || ctx.Err() != nil {
-			return err
+		if sqlstate.Blocked(err) && ctx.Err() == nil {
+			blocked = err
+			err = retry.RetryableError(err)
 		}
-		if time.Now().Add(pause).After(deadline) {
-			return failure.Pending("%s stopped at %s: other sessions kept it from its locks for longer than %s (%w): "+
-				"run it again to go on, or raise MIGRATION_RETRY_TIMEOUT", k.Job.Name, name, k.Patience, err)
-		}
-		if pause == shortestPause {
-			k.Say("%s waits for the locks of %s: %s", k.Job.Name, name, err)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause/2 + rand.N(pause)):
-		}
+		return err
+	})
+	if sqlstate.Blocked(err) && ctx.Err() == nil {
+		return failure.Pending("%s stopped at %s: other sessions kept it from its locks for longer than %s (%w): "+
+			"run it again to go on, or raise MIGRATION_RETRY_TIMEOUT", k.Job.Name, name, k.Patience, err)
 	}
+	return err
 }
 
 // explain says what happened to a run, and that what it did stays.

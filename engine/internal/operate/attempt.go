@@ -5,17 +5,18 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"path/filepath"
 	"time"
 
 	"github.com/pressly/goose/v3"
 	goosedb "github.com/pressly/goose/v3/database"
+	"github.com/sethvargo/go-retry"
 
 	"avion.internal/migrate/internal/connection"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/history"
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/patience"
 	"avion.internal/migrate/internal/sqlstate"
 	"avion.internal/migrate/internal/stepwise"
 )
@@ -102,8 +103,17 @@ func (a *applier) step(ctx context.Context, step migration.Migration) error {
 			return err
 		}
 	}
-	deadline := time.Now().Add(a.patience)
-	for attempt := 1; ; attempt++ {
+	var obstacle blocked
+	backoff := patience.Backoff(a.patience, shortestPause, longestPause, func(pause time.Duration) {
+		a.session.Engine.Report.Say("%s did not get its locks, attempt %d: %s: again in %s", step.File, obstacle.attempts,
+			blocked{blockers: obstacle.blockers, attempts: 1}.obstacle(), pause.Round(100*time.Millisecond))
+	})
+	return retry.Do(ctx, backoff, func(ctx context.Context) error {
+		if obstacle.attempts > 0 {
+			if err := a.reload(ctx); err != nil {
+				return err
+			}
+		}
 		a.recorder.verify = a.verification(step, script)
 		stop := a.session.watch(ctx, func(blockers string) {
 			if script.NoTransaction {
@@ -115,22 +125,12 @@ func (a *applier) step(ctx context.Context, step migration.Migration) error {
 		if err == nil || !sqlstate.Blocked(err) || ctx.Err() != nil {
 			return err
 		}
-		given := blocked{error: err, attempts: attempt, blockers: blockers}
-		pause := backoff(attempt)
-		if outside || time.Now().Add(pause).After(deadline) {
-			return given
+		obstacle = blocked{error: err, attempts: obstacle.attempts + 1, blockers: blockers}
+		if outside {
+			return obstacle
 		}
-		a.session.Engine.Report.Say("%s did not get its locks, attempt %d: %s: again in %s", step.File, attempt,
-			blocked{blockers: blockers, attempts: 1}.obstacle(), pause.Round(100*time.Millisecond))
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-		}
-		if err := a.reload(ctx); err != nil {
-			return err
-		}
-	}
+		return retry.RetryableError(obstacle)
+	})
 }
 
 // attempt runs one file: with goose in a transaction, or without one statement by statement. It tells whether what failed was
@@ -213,10 +213,4 @@ func (a *applier) verification(step migration.Migration, script migration.Script
 		}
 		return history.ForgetStatements(ctx, db, a.in.Table, step.Version)
 	}
-}
-
-// backoff doubles with every attempt, and differs from runner to runner.
-func backoff(attempt int) time.Duration {
-	pause := min(shortestPause<<min(attempt-1, 10), longestPause)
-	return pause/2 + rand.N(pause)
 }

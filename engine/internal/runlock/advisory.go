@@ -1,6 +1,6 @@
 // Package runlock lets one runner at a time work on a database. It never lets a run go on that has lost the lock.
 //
-// May import: failure, history, sqltext.
+// May import: failure, history, patience, sqltext.
 package runlock
 
 import (
@@ -11,13 +11,7 @@ import (
 	"fmt"
 	"time"
 
-	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/sqltext"
-)
-
-const (
-	shortestPause = 250 * time.Millisecond
-	longestPause  = time.Second
 )
 
 // Advisory is PostgreSQL's advisory lock of one version table. The server releases it when the session that took it
@@ -39,33 +33,13 @@ func (a Advisory) Key() int64 {
 // Acquire takes the lock for the session, or gives up after the timeout. It asks again and again instead of waiting in
 // the server, because a session that waits there holds a snapshot, and CREATE INDEX CONCURRENTLY waits for snapshots.
 func (a Advisory) Acquire(ctx context.Context, session *sql.DB) error {
-	deadline := time.Now().Add(a.Timeout)
-	told := holder{}
-	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
-		var taken bool
-		if err := session.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", a.Key()).Scan(&taken); err != nil {
-			return a.failed(ctx, err)
+	return patiently(ctx, a.Database, a.Timeout, a.Say, func(ctx context.Context) (taken bool, by string, err error) {
+		if err := session.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", a.Key()).Scan(&taken); err != nil || taken {
+			return taken, "", err
 		}
-		if taken {
-			return nil
-		}
-		current, err := a.holder(ctx, session)
-		if err != nil {
-			return a.failed(ctx, err)
-		}
-		if time.Now().Add(pause).After(deadline) {
-			return failure.Locked("another runner has held the lock of %s for more than %s: %s: "+
-				"wait for it to finish and run again, or raise MIGRATION_LOCK_TIMEOUT", a.Database, a.Timeout, current)
-		}
-		if current != told && current.found() {
-			a.Say("waiting up to %s for the lock of %s: held by %s", a.Timeout, a.Database, current)
-			told = current
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
-	}
+		by, err = a.holder(ctx, session)
+		return false, by, err
+	})
 }
 
 // Guard is a statement that fails where the session does not have the lock: a file can let go of it (pg_advisory_unlock_all,
@@ -80,11 +54,4 @@ func (a Advisory) Guard() string {
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = %s;
 	END IF;
 END $guard$`, a.Key(), sqltext.Literal(said))
-}
-
-func (a Advisory) failed(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return failure.Refused("interrupted while waiting for the lock of %s: nothing was changed: run again", a.Database)
-	}
-	return failure.Unreachable("the lock of %s could not be asked for (%w): run again", a.Database, err)
 }

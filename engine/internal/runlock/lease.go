@@ -41,31 +41,9 @@ func (l *Lease) Acquire(ctx context.Context, session *sql.DB) error {
 	host, _ := os.Hostname()
 	l.holder = fmt.Sprintf("pid %d on %s, run %s", os.Getpid(), host, rand.Text()[:8])
 	if err := l.create(ctx, session); err != nil {
-		return l.failed(ctx, err)
+		return notAsked(ctx, l.Database, err)
 	}
-	deadline := time.Now().Add(l.Timeout)
-	told := ""
-	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
-		taken, holder, err := l.try(ctx, session)
-		if err != nil {
-			return l.failed(ctx, err)
-		}
-		if taken {
-			return nil
-		}
-		if time.Now().Add(pause).After(deadline) {
-			return failure.Locked("another runner has held the lock of %s for more than %s: %s: "+
-				"wait for it to finish and run again, or raise MIGRATION_LOCK_TIMEOUT", l.Database, l.Timeout, holder)
-		}
-		if holder != told && holder != "" {
-			l.Say("waiting up to %s for the lock of %s: held by %s", l.Timeout, l.Database, holder)
-			told = holder
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
-	}
+	return patiently(ctx, l.Database, l.Timeout, l.Say, func(ctx context.Context) (bool, string, error) { return l.try(ctx, session) })
 }
 
 // create makes the lock's table.
@@ -169,8 +147,4 @@ func (l *Lease) Release(session *sql.DB) {
 	defer cancel()
 	// What cannot be given back expires.
 	_, _ = session.ExecContext(ctx, "DELETE FROM "+l.table()+" WHERE holder = $1", l.holder)
-}
-
-func (l *Lease) failed(ctx context.Context, err error) error {
-	return Advisory{Database: l.Database}.failed(ctx, err)
 }
