@@ -67,7 +67,7 @@ func (o JobOptions) run(migrations string) (manifest.Run, error) {
 		run = manifest.Backfill(o.Backfill)
 	case len(words) == 0 || len(words) == 1 && words[0] == "up":
 	case !slices.Contains(Commands, words[0]):
-		return run, failure.Refused("COMMAND is %q: a Job runs one of %s, and a backfill with JOB=", o.Command, strings.Join(Commands, ", "))
+		return run, failure.Refused("COMMAND is %q: a Job runs one of %s, and a backfill with JOB=: name one of these", o.Command, strings.Join(Commands, ", "))
 	case len(words) > 2 || strings.HasPrefix(words[len(words)-1], "-"):
 		return run, failure.Refused("COMMAND is %q: write a command with at most one argument, as in COMMAND='to 12'", o.Command)
 	default:

@@ -1,10 +1,6 @@
 // Package operate does what the commands of operators say, on one database, in one session: it applies migrations, rolls them
 // back, and tells how things stand. It drops no database and writes no file of the service.
 //
-// sqlstate, stepwise, tablelock, terminal.
-//
-// runlock, sqlstate, stepwise, tablelock, terminal.
-//
 // May import: backfill, config, connection, failure, history, indexes, maintenance, metrics, migration, patience, report,
 // runlock, sqlstate, stepwise, tablelock, terminal.
 package operate

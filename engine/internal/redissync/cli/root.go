@@ -1,9 +1,5 @@
 // Package cli binds the commands and their flags to the work; it decides nothing but which database and which Redis.
 //
-// redissync/watch, report, terminal.
-//
-// redissync/watch, report, terminal.
-//
 // May import: cli, config, connection, failure, history, redissync/agreement, redissync/outbox, redissync/sortedset,
 // redissync/watch, report, terminal.
 package cli
