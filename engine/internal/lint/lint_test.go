@@ -144,6 +144,18 @@ func TestAFileExcusesARuleOfTheEngineAsOneOfSquawk(t *testing.T) {
 	}
 }
 
+func TestAnIndexIsNotToBeAddedNotValid(t *testing.T) {
+	reported := []Finding{{Rule: rules.MissingNotValid.Name, Line: 2}}
+	for statement, told := range map[string]bool{
+		"ALTER TABLE a ADD CONSTRAINT u UNIQUE (b);": false, "ALTER TABLE a ADD PRIMARY KEY (id);": false,
+		"ALTER TABLE a ADD CONSTRAINT c CHECK (b > 0);": true, "ALTER TABLE a ADD CONSTRAINT u UNIQUE (b), ADD CONSTRAINT c CHECK (b > 0);": true,
+	} {
+		if findings := judged(t, source(t, "-- +goose Up\n"+statement+"\n"), reported); (len(findings) == 1) != told {
+			t.Errorf("%s: %v", statement, findings)
+		}
+	}
+}
+
 func TestOnlySquawksRulesAreExplainedBySquawk(t *testing.T) {
 	for rule, explained := range map[string]bool{rules.RequireWhere.Name: false, rules.OutsideTransaction.Name: false, "ban-drop-table": true} {
 		if strings.Contains(Text(Finding{Rule: rule}), "squawkhq") != explained {

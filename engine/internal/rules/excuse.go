@@ -46,12 +46,23 @@ func (s *step) wrong(rule string) bool {
 		return !volatileDefault(node)
 	case "prefer-text-field": // of a column that is there squawk says that its table would be locked for long
 		return s.parsed.Kind == "AlterTableStmt" && hasAction(s.parsed, "AT_AlterColumnType") && (s.concernsOwn || s.untouched())
+	case "constraint-missing-not-valid": // an index cannot be NOT VALID: another rule says what to do
+		return s.parsed.Kind == "AlterTableStmt" && onlyIndexConstraints(node)
 	case "adding-not-nullable-field", "changing-column-type":
 		return s.untouched()
 	case "require-concurrent-index-creation":
 		return s.parsed.Kind == "IndexStmt" && node.Child("relation") != nil && !node.Child("relation").Is("inh") // ON ONLY: it holds no rows
 	}
 	return false
+}
+
+// onlyIndexConstraints tells that whatever constraints the statement adds are unique ones or primary keys.
+func onlyIndexConstraints(statement sqlparser.Node) bool {
+	only := true
+	statement.Find(func(_ string, constraint sqlparser.Node) {
+		only = only && slices.Contains([]string{"CONSTR_UNIQUE", "CONSTR_PRIMARY"}, constraint.Text("contype"))
+	}, "Constraint")
+	return only
 }
 
 // untouched tells that no row of the table was written or read.
