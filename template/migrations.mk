@@ -124,8 +124,8 @@ migrate-build: $(migrate) $(migrate_dev) ## build the engine's programs
 migrate-template-check: $(migrate_dev) ## look for what an update of the template left unfinished
 	@$(migrate_dev) template-check
 
-migrate-doctor: $(migrate_dev) ## hold the service against its checklist, with evidence: [BASE=]
-	@$(migrate_dev) doctor --base="$$BASE"
+migrate-doctor: $(migrate_dev) ## hold the service against its checklist, and show what is not right: [ALL=1] [BASE=]
+	@$(migrate_dev) doctor --base="$$BASE" $(if $(filter 1 yes true,$(value ALL)),--all)
 
 migrate-wire: $(migrate_dev) ## add what is missing to the service's own Makefile, compose file and documents: [CONFIRM=yes]
 	@$(migrate_dev) wire

@@ -1,18 +1,21 @@
 """`make migrate-doctor` passes for a service as it was generated and set up, and sees each item that is broken."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from dev.toolchain.install import ROOT
 from dev.toolchain.published import COPY, git_configuration
 from tests.amounts import both_ends, others_slow
 from tests.conftest import DEV, Database
 from tests.covering import EVERY_SUBSET, PARTS, SUBSETS
 from tests.delivery.test_workflow import delete, replace, write
 
+CHECKLIST = ROOT / "includes/documents/checklist.yml"
 JOB = "k8s/migrations/auth-migration-job.yaml"
 ALERTS = "monitoring/auth-migration-alerts.yaml"
 WORKFLOW = ".github/workflows/auth-migration.yml"
@@ -93,12 +96,31 @@ def test_service_that_was_generated_and_set_up_passes(committed, run, configurat
     assert run("make", "migrate-up", cwd=service).returncode == 0
     looked = run("make", "migrate-doctor", cwd=service, env=configuration)
     assert looked.returncode == 0, looked.stdout + looked.stderr
-    summary = looked.stdout.splitlines()[-2]
+    summary, *hint = looked.stdout.splitlines()[:2]
+    assert hint == ["make migrate-doctor ALL=1 shows every item with its evidence"]
     assert "fail" not in summary
     assert "to do" not in summary
     assert "not looked at" not in summary
     assert database["DB_PASSWORD"] not in looked.stdout + looked.stderr
     assert "\x1b" not in looked.stdout
+
+
+def test_short_report_is_what_is_not_right_in_one_language(service, run, configuration):
+    (service / JOB).write_text("")
+    looked = run("make", "migrate-doctor", cwd=service, env=configuration)
+    everything = run("make", "migrate-doctor", "ALL=1", cwd=service, env=configuration)
+    assert looked.stdout.isascii()
+    assert everything.stdout.isascii()
+    assert "FAIL [x] Create the Kubernetes Job manifest" in re.sub(" +", " ", looked.stdout)
+    assert "pass" not in looked.stdout.partition("\n\n")[0]
+    assert 0 < len(looked.stdout.splitlines()) < len(everything.stdout.splitlines()) / 3
+
+
+def test_the_checklist_has_one_wording_in_english():
+    listed = re.findall(r"- item: (\S+)\n(?:(?!- item:).*\n)*?      en: \"?(.+?)\"?\n", CHECKLIST.read_text())
+    groups = re.findall(r"^- ja: (.+)\n  en: (.+)$", CHECKLIST.read_text(), re.MULTILINE)
+    written = (ROOT / "engine/internal/doctor/english.go").read_text()
+    assert sorted(re.findall(r'^\t\t"(.+)": +"(.+)",$', written, re.MULTILINE)) == sorted([*listed, *groups])
 
 
 def test_report_goes_through_the_checklist_in_its_own_order(service, examine):

@@ -124,6 +124,7 @@ func newDoctor(outside terminal.Terminal) *cobra.Command {
 			return develop.Doctor(command.Context(), outside, options)
 		},
 	}
+	command.Flags().BoolVar(&options.All, "all", false, "show every item, also those that are as they should be")
 	command.Flags().BoolVar(&options.JSON, "json", false, "print JSON")
 	command.Flags().StringVar(&options.Base, "base", "", "what counts as new is what this branch or commit does not have")
 	return command

@@ -31,6 +31,8 @@ import (
 // DoctorOptions choose the form of the answer.
 type DoctorOptions struct {
 	JSON bool
+	// All shows also what is as it should be, and what only a person knows.
+	All bool
 	// Base is the branch that the work is merged to; nothing is compared if it is empty.
 	Base string
 	// Engine names the versions that the program is built from.
@@ -49,7 +51,7 @@ func Doctor(ctx context.Context, outside terminal.Terminal, options DoctorOption
 			return err
 		}
 	} else {
-		examined.Write(outside.Out, outside.Colour)
+		examined.Write(outside.Out, outside.Colour, options.All)
 	}
 	failed := examined.Failed()
 	if config.Process().Typed(config.GitHubActions) == "true" && !options.JSON {

@@ -135,7 +135,7 @@ func TestLinesAreAlignedWhateverTheLettersAre(t *testing.T) {
 		{Group: "Other", Title: strings.Repeat("長", 21), Finding: pass("here")},
 	}}
 	var out bytes.Buffer
-	report.Write(&out, false)
+	report.Write(&out, false, true)
 	const before = 2 + 6 + 1 + 3 + 1 + columns + 1
 	for number, row := range strings.Split(out.String(), "\n") {
 		for _, word := range []string{"here", "and here", "next: do it"} {
@@ -151,7 +151,7 @@ func TestLinesAreAlignedWhateverTheLettersAre(t *testing.T) {
 		t.Error(out.String())
 	}
 	out.Reset()
-	report.Write(&out, true)
+	report.Write(&out, true, true)
 	if !strings.Contains(out.String(), "\x1b[1;31mFAIL  \x1b[0m [x]") {
 		t.Error(out.String())
 	}

@@ -19,10 +19,16 @@ var (
 // columns that a title may take, before what follows it begins on a line of its own.
 const columns = 40
 
-// Write prints the report for people, an item a line, and ends with how many there are of each kind.
-func (r Report) Write(out io.Writer, colour bool) {
-	group := ""
+// Write prints the report for people, an item a line: what is not as it should be, or all of it. It ends with how many there
+// are of each kind.
+func (r Report) Write(out io.Writer, colour, all bool) {
+	group, hidden := "", 0
 	for _, item := range r.Items {
+		if !all && item.State != Fail && item.State != Todo {
+			hidden++
+			continue
+		}
+		item = item.inEnglish()
 		if item.Group != group {
 			if group != "" {
 				fmt.Fprintln(out)
@@ -49,7 +55,13 @@ func (r Report) Write(out io.Writer, colour bool) {
 			unticked++
 		}
 	}
-	fmt.Fprintf(out, "\n%s\n", strings.Join(counts, ", "))
+	if group != "" {
+		fmt.Fprintln(out)
+	}
+	fmt.Fprintln(out, strings.Join(counts, ", "))
+	if hidden > 0 {
+		fmt.Fprintln(out, "make migrate-doctor ALL=1 shows every item with its evidence")
+	}
 	if unticked > 0 {
 		fmt.Fprintf(out, "%d items hold that are not ticked yet: tick them in %s\n", unticked, checklistFile)
 	}
