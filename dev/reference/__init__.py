@@ -22,6 +22,7 @@ _PAGES: dict[str, Callable[[Path], str]] = {
     "glossary.md": glossary.page,
     "glossary.ja.md": glossary.japanese,
     "exit-codes.md": exit_codes.page,
+    "exit-codes.ja.md": exit_codes.japanese,
     "recipes.md": recipes.page,
 }
 
