@@ -10,7 +10,9 @@ import (
 	"avion.internal/migrate/internal/failure"
 )
 
-// passwordFromFile looks into libpq's password file. pgx's own reader loses blanks at a password's end.
+// passwordFromFile looks into libpq's password file. pgx's own reader loses blanks at a password's end, takes a backslash before
+// any character but : and \ for a part of the password, and an unescaped colon for the end of it: psql would log in, and the
+// engine would not.
 func passwordFromFile(wanted fields) (string, error) {
 	home, _ := os.UserHomeDir()
 	named := wanted.more["passfile"]
@@ -55,8 +57,8 @@ func splitPassfileLine(line string) []string {
 	}
 	var parts []string
 	var part strings.Builder
-	for escaped, character := false, byte(0); len(line) > 0; line = line[1:] {
-		character = line[0]
+	for escaped := false; len(line) > 0; line = line[1:] {
+		character := line[0]
 		switch {
 		case !escaped && character == '\\':
 			escaped = true

@@ -38,8 +38,7 @@ func (s *surveyor) add(area adopt.Area, file string, line int, found, wayOut str
 
 // refused adds what another operation would refuse: its sentence says what to do.
 func (s *surveyor) refused(area adopt.Area, err error) {
-	var said *failure.Error
-	if errors.As(err, &said) {
+	if said, ok := errors.AsType[*failure.Error](err); ok {
 		s.add(area, said.File, said.Line, strings.TrimPrefix(said.Sentence, said.File+" "), "")
 		return
 	}
@@ -333,7 +332,7 @@ type trial struct {
 
 func (t *trial) close() {
 	if t.checker != nil {
-		t.checker.Session.Close()
+		t.checker.Close()
 	}
 	t.checker, t.applied = nil, 0
 }
@@ -353,7 +352,7 @@ func (t *trial) step(ctx context.Context, position int) (goOn bool, err error) {
 	}
 	for ; t.applied < position; t.applied++ {
 		if err := t.checker.apply(ctx, t.directory.Migrations[t.applied], operate.Up); err != nil {
-			t.refusedStep(adopt.Rollbacks, t.directory.Migrations[t.applied], err)
+			t.refusedStep(t.directory.Migrations[t.applied], err)
 			return false, nil
 		}
 	}
@@ -363,28 +362,28 @@ func (t *trial) step(ctx context.Context, position int) (goOn bool, err error) {
 	}
 	m := t.directory.Migrations[position]
 	if err := t.checker.apply(ctx, m, operate.Up); err != nil {
-		t.refusedStep(adopt.Rollbacks, m, err)
+		t.refusedStep(m, err)
 		return false, nil
 	}
 	t.applied++
-	if script, err := t.directory.Script(m); err != nil || len(script.Down) == 0 { // which is among the findings
-		return true, nil
+	if script, err := t.directory.Script(m); err != nil || len(script.Down) == 0 {
+		return true, nil //nolint:nilerr // a file without Down is among the findings
 	}
 	if err := t.checker.apply(ctx, m, operate.Down); err != nil {
-		t.refusedStep(adopt.Rollbacks, m, err)
+		t.refusedStep(m, err)
 		t.close()
 		return true, nil
 	}
 	t.applied--
 	refusal := failure.MigrationFailed("%s does not undo in Down what it does in Up: correct its Down section", filepath.Join(t.directory.Path, m.File))
 	if err := t.checker.hold(ctx, t.checker.Session, before, refusal); err != nil {
-		t.refusedStep(adopt.Rollbacks, m, err)
+		t.refusedStep(m, err)
 		t.close()
 	}
 	return true, nil
 }
 
-func (t *trial) refusedStep(area adopt.Area, m migration.Migration, err error) {
+func (t *trial) refusedStep(m migration.Migration, err error) {
 	sentence := strings.TrimPrefix(err.Error(), filepath.Join(t.directory.Path, m.File)+" ")
-	t.add(area, filepath.Join(t.directory.Path, m.File), 0, sentence, "or leave it as it is, with check_from in .goose.yml above its number")
+	t.add(adopt.Rollbacks, filepath.Join(t.directory.Path, m.File), 0, sentence, "or leave it as it is, with check_from in .goose.yml above its number")
 }

@@ -176,14 +176,14 @@ func TestADatabaseGoesWithWhoeverAskedForIt(t *testing.T) {
 
 func TestWhatNobodyDroppedGoesWithItsTime(t *testing.T) {
 	s := newServiceWithTestdb(t)
-	old, _ := s.Must(testdb(TestdbOptions{Keep: "1s"}))
-	used, _ := s.Must(testdb(TestdbOptions{Keep: "1s"}))
+	old, _ := s.Must(testdb(TestdbOptions{Keep: "5s"}))
+	used, _ := s.Must(testdb(TestdbOptions{Keep: "5s"}))
 	session, err := pgx.Connect(context.Background(), strings.TrimSpace(used))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer session.Close(context.Background())
-	time.Sleep(2100 * time.Millisecond)
+	time.Sleep(6 * time.Second)
 	s.Must(testdb(TestdbOptions{}))
 	left := strings.Join(testDatabasesOf(s), " ")
 	for address, stays := range map[string]bool{old: false, used: true} {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"strconv"
 
@@ -8,30 +9,18 @@ import (
 
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/redissync/agreement"
+	"avion.internal/migrate/internal/redissync/outbox"
 	"avion.internal/migrate/internal/terminal"
 )
 
 func newCompare(outside terminal.Terminal) *cobra.Command {
-	var table, key string
 	var asJSON bool
-	command := &cobra.Command{
-		Use:   "compare",
-		Short: "Compare every member of the sorted sets with the rows, while the worker and the application go on",
-		Args:  cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
-			ctx := command.Context()
-			sides, err := open(ctx, outside)
-			if err != nil {
-				return err
-			}
-			defer sides.Close()
-			sets, err := sides.sets(ctx, table, key)
-			if err != nil {
-				return err
-			}
+	command := onSets(outside, "compare", "Compare every member of the sorted sets with the rows, while the worker and the application go on",
+		func(ctx context.Context, sides *sides, sets []outbox.Set, key string) error {
 			different := 0
 			for _, set := range sets {
 				var found agreement.Comparison
+				var err error
 				if key != "" {
 					found, err = sides.pair().Compare(ctx, set, key)
 				} else {
@@ -57,12 +46,8 @@ func newCompare(outside terminal.Terminal) *cobra.Command {
 					different, sides.target.Database, sides.redis.Address())
 			}
 			return nil
-		},
-	}
-	flags := command.Flags()
-	flags.StringVar(&key, "key", "", "the key of one sorted set, as it stands in the table")
-	flags.StringVar(&table, "table", "", "the table, where several have an outbox")
-	flags.BoolVar(&asJSON, "json", false, "print one line of JSON for each table")
+		})
+	command.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON for each table")
 	return command
 }
 

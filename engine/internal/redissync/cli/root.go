@@ -10,6 +10,8 @@ import (
 	"errors"
 	"os"
 
+	"github.com/spf13/cobra"
+
 	"avion.internal/migrate/internal/cli"
 	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/connection"
@@ -131,4 +133,30 @@ func (s *sides) sets(ctx context.Context, table, key string) ([]outbox.Set, erro
 	}
 	set, err := outbox.Choose(sets, table)
 	return []outbox.Set{set}, err
+}
+
+// onSets is a command that works on the sorted sets of each table with an outbox, or on the one of a key.
+func onSets(outside terminal.Terminal, use, short string, do func(ctx context.Context, sides *sides, sets []outbox.Set, key string) error) *cobra.Command {
+	var table, key string
+	command := &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args:  cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			ctx := command.Context()
+			sides, err := open(ctx, outside)
+			if err != nil {
+				return err
+			}
+			defer sides.Close()
+			sets, err := sides.sets(ctx, table, key)
+			if err != nil {
+				return err
+			}
+			return do(ctx, sides, sets, key)
+		},
+	}
+	command.Flags().StringVar(&key, "key", "", "the key of one sorted set, as it stands in the table")
+	command.Flags().StringVar(&table, "table", "", "the table, where several have an outbox")
+	return command
 }
