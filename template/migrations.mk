@@ -25,14 +25,14 @@ migrate_composed = $(shell sed -n 's/^  \([^ ]*migrate\):[[:space:]]*$$/\1/p' co
 
 .PHONY: migrate-help migrate-up migrate-down migrate-redo migrate-to migrate-to-version migrate-status migrate-plan \
 	migrate-adopt migrate-baseline migrate-import migrate-ping migrate-create migrate-recipes migrate-validate migrate-lint migrate-check migrate-seed migrate-backfill \
-	migrate-maintain migrate-indexes migrate-reset migrate-testdb migrate-job migrate-cronjobs migrate-build migrate-template-check \
+	migrate-maintain migrate-indexes migrate-reset migrate-testdb migrate-schema migrate-job migrate-cronjobs migrate-build migrate-template-check \
 	migrate-doctor migrate-wire migrate-alerts-test migrate-docker-up migrate-docker-down migrate-docker-status migrate-engine
 
 migrate_typed_command := $(filter command,$(origin COMMAND))
 migrate_typed_environment := $(filter command,$(origin ENVIRONMENT))
 # What is typed after `make` is text, not make syntax: DB_PASSWORD='pa$$word' arrives as it is, and nothing in NAME runs.
 # In two steps, because make 3.81 (macOS) takes `override export NAME := …` for a variable named "export NAME".
-$(foreach name,RECIPE STEP NAME BLOCK BASE FROM SEED VERSION BUILD_NUMBER JOB COMMAND CONFIRM ENVIRONMENT \
+$(foreach name,RECIPE STEP NAME BLOCK BASE FROM SEED CHECK VERSION BUILD_NUMBER JOB COMMAND CONFIRM ENVIRONMENT \
 	DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD DB_PASSWORD_FILE DB_SSL_MODE DB_SSL_ROOT_CERT DB_URL DB_URL_FILE \
 	MIGRATION_AUTO_RUN MIGRATION_TIMEOUT MIGRATION_CONNECT_TIMEOUT MIGRATION_LOCK_TIMEOUT MIGRATION_RETRY_TIMEOUT \
 	MIGRATION_METRICS_FILE MIGRATION_PUSHGATEWAY_URL LOG_FORMAT,\
@@ -110,6 +110,9 @@ migrate-reset: $(migrate_dev) ## drop, create and migrate the database (developm
 
 migrate-testdb: $(migrate_dev) ## print the address of a fresh, migrated database for a test (development and test): [SEED=true]
 	@$(migrate_dev) testdb $(if $(value SEED),--seed="$$SEED")
+
+migrate-schema: $(migrate_dev) ## write what the migrations make into schema.sql, or compare it (development and test): [CHECK=true]
+	@$(migrate_dev) schema $(if $(value CHECK),--check="$$CHECK")
 
 # A COMMAND or ENVIRONMENT of the surroundings is about something else.
 migrate-job: $(migrate) ## print the Kubernetes Job of a release, of a backfill or of another command: VERSION= BUILD_NUMBER= [JOB=] [COMMAND=] [ENVIRONMENT=]

@@ -38,6 +38,7 @@ DEVELOPING = {
     "wire",
     "doctor",
     "testdb",
+    "schema",
     "template-check",
 }
 

@@ -154,3 +154,20 @@ def test_the_page_is_right_about_other_languages(folder, database, run):
     assert result.returncode == 0, result.stderr
     assert re.search(r"^\s+[1-9]", result.stdout, re.MULTILINE)
     assert database.value(COPIES) == 1
+
+
+def test_the_schema_is_a_file_that_make_writes_and_compares(folder, database, run):
+    wrote = run("make", "migrate-schema", cwd=folder, env=database)
+    assert wrote.returncode == 0, wrote.stderr
+    text = (folder / "schema.sql").read_text()
+    assert "CREATE TABLE public.schema_metadata" in text
+    assert run("make", "migrate-schema", "CHECK=true", cwd=folder, env=database).returncode == 0
+    (folder / "schema.sql").write_text(text.replace("schema_metadata", "metadata"))
+    stale = run("make", "migrate-schema", "CHECK=true", cwd=folder, env=database)
+    assert stale.returncode == 2
+    assert "schema.sql is not what the migrations make" in stale.stderr
+    assert database.value(COPIES) == 0
+    # What is written makes the same schema again.
+    (folder / "schema.sql").write_text(text)
+    database.query(text.replace("CREATE SCHEMA public;", ""))
+    assert database.value("SELECT to_regclass('public.schema_metadata') IS NOT NULL")

@@ -23,6 +23,7 @@ func commands(outside terminal.Terminal) []*cobra.Command {
 		operation(outside, "wire", "Add what is missing to the service's own Makefile, compose file and documents", (*develop.Engine).Wire),
 		newImport(outside),
 		newTestdb(outside),
+		newSchema(outside),
 		newDoctor(outside),
 		operation(outside, "template-check", "Look for what an update of the template left unfinished", (*develop.Engine).TemplateCheck),
 	}
@@ -94,6 +95,14 @@ func newPlan(outside terminal.Terminal) *cobra.Command {
 	command := operation(outside, "plan", "Print the SQL that up would run, and what PostgreSQL does with it on a throw-away database",
 		func(engine *develop.Engine, ctx context.Context) error { return engine.Plan(ctx, asJSON) })
 	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return command
+}
+
+func newSchema(outside terminal.Terminal) *cobra.Command {
+	var options develop.SchemaOptions
+	command := operation(outside, "schema", "Write what the migrations make into schema.sql, as pg_dump puts it (development and test only)",
+		func(engine *develop.Engine, ctx context.Context) error { return engine.SchemaFile(ctx, options) })
+	command.Flags().BoolVar(&options.Check, "check", false, "fail where the file is not that, and write nothing")
 	return command
 }
 

@@ -23,7 +23,7 @@ const (
 var Commands = map[string][]string{
 	Operator: {"backfill", "baseline", "cronjobs", "down", "indexes", "job", "maintain", "mark", "ping", "plan", "redo", "repair", "seed", "status",
 		"to", "up", "version"},
-	Developer: {"adopt", "check", "create", "doctor", "import", "lint", "plan", "recipes", "reset", "template-check", "testdb", "validate", "wire"},
+	Developer: {"adopt", "check", "create", "doctor", "import", "lint", "plan", "recipes", "reset", "schema", "template-check", "testdb", "validate", "wire"},
 }
 
 // withoutTarget are the commands that no make target runs.

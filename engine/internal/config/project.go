@@ -5,6 +5,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,6 +32,8 @@ type Project struct {
 	Author     string
 	Migrations Stream
 	Seed       Stream
+	// Schema is the file that says what the migrations make.
+	Schema string
 	// OutOfOrder lets a file with a lower number than an applied one be applied late.
 	OutOfOrder bool
 	Database   Database
@@ -72,6 +75,7 @@ type file struct {
 	CheckFrom    string               `yaml:"check_from"`
 	OutOfOrder   string               `yaml:"out_of_order"`
 	Seed         Stream               `yaml:"seed"`
+	Schema       string               `yaml:"schema"`
 	Service      string               `yaml:"service"`
 	Author       string               `yaml:"author"`
 	Database     Database             `yaml:"database"`
@@ -115,6 +119,7 @@ func ParseProject(content []byte) (Project, error) {
 		Author:     read.Author,
 		Migrations: read.Stream,
 		Seed:       read.Seed,
+		Schema:     cmp.Or(read.Schema, filepath.Join(filepath.Dir(filepath.Clean(read.Dir)), "schema.sql")),
 		Database:   read.Database,
 		Lock:       read.Lock,
 		rules:      map[environment.Environment]environment.Rules{},

@@ -57,6 +57,22 @@ func (t Target) URL(folder string) (string, error) {
 	return address.String(), nil
 }
 
+// Environ is the target for a program of PostgreSQL's own, which finds it in its environment.
+func (t Target) Environ() []string {
+	environ := []string{
+		"PGHOST=" + t.config.Host, "PGPORT=" + strconv.Itoa(int(t.config.Port)), "PGUSER=" + t.User, "PGDATABASE=" + t.Database,
+		"PGPASSWORD=" + t.config.Password, "PGSSLMODE=" + t.SSLMode.String(),
+	}
+	for variable, value := range map[string]string{
+		"PGSSLROOTCERT": t.rootCert, "PGSSLCERT": t.parameters["sslcert"], "PGSSLKEY": t.parameters["sslkey"],
+	} {
+		if value != "" {
+			environ = append(environ, variable+"="+value)
+		}
+	}
+	return environ
+}
+
 func absolute(path string) string {
 	if path == systemRoots {
 		return path
