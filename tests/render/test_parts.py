@@ -39,6 +39,13 @@ WORDS = {
     "kubernetes": r"kubectl|k8s/|migrate-job|migrate-cronjobs",
     "prometheus": r"monitoring/|promtool|PrometheusRule",
 }
+# In the documents, what nobody can type, open or wait for without the part.
+DOCUMENTS = {
+    "compose": r"docker compose|compose\.migrations|migrate-docker",
+    "github_actions": r"\.github/|Migrations are safe",
+    "kubernetes": r"kubectl|k8s/|make migrate-job|migrate-cronjobs|activeDeadlineSeconds",
+    "prometheus": r"monitoring/|promtool|PrometheusRule|alerts-test",
+}
 # These are the same for every service.
 STATIC = ("migrations.mk", "tools", "docs", "scripts")
 TARGETS = {
@@ -98,6 +105,20 @@ def test_no_file_speaks_of_a_part_that_is_not_there(chosen, generated):
         for path, text in texts.items()
         if path not in kept
         for match in re.finditer(WORDS[part], text)
+    }
+    assert dead == set()
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_no_document_says_what_only_a_part_that_is_not_there_can_do(chosen, rendered, language):
+    service = rendered(**answers_of(chosen) | {"docs_language": language})
+    dead = {
+        (document.name, match[0])
+        for part in dropped(chosen)
+        # The alerts watch the Jobs of a cluster, whoever has made those.
+        if (part, "prometheus" in chosen["parts"]) != ("kubernetes", True)
+        for document in service.glob("docs/*.md")
+        for match in re.finditer(DOCUMENTS[part], document.read_text())
     }
     assert dead == set()
 
