@@ -34,7 +34,7 @@ ITEMS = {
 }
 # What only somebody who has the part can follow. The documents' own prose is not among what is looked through.
 WORDS = {
-    "compose": r"docker compose|compose\.migrations|migrate-dev\b",
+    "compose": r"docker compose|compose\.migrations|(?<!bin/)migrate-dev\b",
     "github_actions": r"GitHub Actions|\.github/|Migrations are safe",
     "kubernetes": r"kubectl|k8s/|migrate-job|migrate-cronjobs",
     "prometheus": r"monitoring/|promtool|PrometheusRule",
