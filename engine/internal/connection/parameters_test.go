@@ -11,8 +11,7 @@ import (
 )
 
 func addressOf(database postgrestest.Database, query string) variables {
-	address := url.URL{Scheme: "postgres", User: url.UserPassword(database.User, database.Password), Host: database.Host + ":" + database.Port, Path: database.Name, RawQuery: query}
-	return variables{"ENVIRONMENT": "test", "DB_URL": address.String(), "MIGRATION_CONNECT_TIMEOUT": "1"}
+	return variables{"ENVIRONMENT": "test", "DB_URL": database.Address(query), "MIGRATION_CONNECT_TIMEOUT": "1"}
 }
 
 func TestWhatOtherLibrariesWriteIntoAnAddressDoesNoHarm(t *testing.T) {

@@ -310,9 +310,9 @@ func (s *surveyor) rollbacks(ctx context.Context, target connection.Target) (err
 	defer func() { err = cmp.Or(err, databases.drop(ctx)) }()
 	trial := &trial{surveyor: s, engine: tolerant, databases: databases, directory: directory}
 	defer trial.close()
-	for position := range directory.FromJudged(directory.Migrations) {
-		first := len(directory.Migrations) - len(directory.FromJudged(directory.Migrations))
-		if next, err := trial.step(ctx, first+position); err != nil || !next {
+	first := len(directory.Migrations) - len(directory.FromJudged(directory.Migrations))
+	for position := first; position < len(directory.Migrations); position++ {
+		if next, err := trial.step(ctx, position); err != nil || !next {
 			return err
 		}
 	}

@@ -3,7 +3,7 @@
 // production may import it.
 //
 // May import: adopt, child, config, connection, copier, doctor, draft, environment, failure, foreign, git, history, indexes,
-// lint, migration, operate, recipe, report, rules, runlock, schema, sqlstate, sqltext, tablelock, terminal, trace, wiring.
+// lint, migration, operate, patience, recipe, report, rules, runlock, schema, sqlstate, sqltext, tablelock, terminal, trace, wiring.
 package develop
 
 import (

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/draft"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/foreign"
@@ -46,38 +45,27 @@ func (e *Engine) Import(ctx context.Context, from string) error {
 		}
 	}
 	if irreversible > 0 {
-		e.Report.Say("note: %s no way back, and get none: migrate-validate lets that pass below check_from only", has(irreversible))
+		e.Report.Say("note: %s no way back, and get none: migrate-validate lets that pass below check_from only", migrations(irreversible, "has", "have"))
 	}
-	confirmed := e.Settings.Typed(config.Confirm)
-	if confirmed == "" && e.Terminal.Interactive {
-		confirmed = e.Terminal.Ask(ctx, "Write these? Type yes: ")
-	}
-	if confirmed != "yes" {
-		e.Report.Say("nothing was written: run again with CONFIRM=yes to write it")
+	if !e.confirmedToWrite(ctx, "these") {
 		return nil
 	}
 	if _, err := draft.Write(e.Project.Migrations.Dir, files); err != nil {
 		return err
 	}
 	e.Report.Say("%s written to %s, and nothing was deleted: take the old files out of %s when %s does not need them any more",
-		were(len(files)), e.Project.Migrations.Dir, made.Path, made.Tool)
+		migrations(len(files), "was", "were"), e.Project.Migrations.Dir, made.Path, made.Tool)
 	e.Report.Say("write check_from: %s into .goose.yml, so that nobody judges what was before", migration.FormatVersion(made.last()+1))
 	e.sayBaseline(made, applied)
 	return nil
 }
 
-func has(number int) string {
-	if number == 1 {
-		return "1 migration has"
+// migrations writes a number of them with its verb, as in "2 migrations were".
+func migrations(number int, one, many string) string {
+	if number != 1 {
+		one = many
 	}
-	return fmt.Sprintf("%d migrations have", number)
-}
-
-func were(number int) string {
-	if number == 1 {
-		return "1 migration was"
-	}
-	return fmt.Sprintf("%d migrations were", number)
+	return migration.Count(number) + " " + one
 }
 
 // convert reads the other tool's folder, and refuses what does not fit into this service's.

@@ -108,6 +108,16 @@ func (e *Engine) openMaintenance(ctx context.Context, target connection.Target) 
 	return &maintenanceSession{session}, nil
 }
 
+// major is the server's major version.
+func (s *maintenanceSession) major(ctx context.Context) (string, error) {
+	var major string
+	err := s.QueryRowContext(ctx, "SELECT (current_setting('server_version_num')::int / 10000)::text").Scan(&major)
+	if err != nil {
+		return "", s.Unreadable(ctx, "server_version_num", err)
+	}
+	return major, nil
+}
+
 func (s *maintenanceSession) replace(ctx context.Context, database properties) error {
 	if _, err := s.ExecContext(ctx, "DROP DATABASE "+sqltext.Name(database.name)+" WITH (FORCE)"); err != nil {
 		return s.cannot("dropped", "reset", database.name, err)

@@ -81,11 +81,7 @@ func (e *Engine) dumpSchema(ctx context.Context, target connection.Target) ([]by
 	if err != nil {
 		return nil, "", err
 	}
-	var major string
-	err = session.QueryRowContext(ctx, "SELECT (current_setting('server_version_num')::int / 10000)::text").Scan(&major)
-	if err != nil {
-		err = session.Unreadable(ctx, "server_version_num", err)
-	}
+	major, err := session.major(ctx)
 	databases.tidy(ctx, session)
 	session.Close()
 	var text []byte

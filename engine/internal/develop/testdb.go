@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -19,11 +20,13 @@ import (
 	"time"
 
 	"github.com/jackc/pgerrcode"
+	"github.com/sethvargo/go-retry"
 
 	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/connection"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/patience"
 	"avion.internal/migrate/internal/runlock"
 	"avion.internal/migrate/internal/sqlstate"
 	"avion.internal/migrate/internal/sqltext"
@@ -155,30 +158,32 @@ type testDatabases struct {
 // make returns the name of a new copy of the template, and the session that made it. No session waits for another run that
 // makes the template: as many as run at once would take all that the server has.
 func (d testDatabases) make(ctx context.Context) (*maintenanceSession, string, error) {
-	patience, err := d.Settings.Seconds(config.LockTimeout)
+	limit, err := d.Settings.Seconds(config.LockTimeout)
 	if err != nil {
 		return nil, "", err
 	}
 	const pause = 200 * time.Millisecond
-	for deadline := time.Now().Add(patience); ; {
-		session, err := d.openMaintenance(ctx, d.target)
-		if err != nil {
-			return nil, "", err
+	var session *maintenanceSession
+	var name string
+	err = retry.Do(ctx, patience.Backoff(limit, pause, pause, func(time.Duration) {}), func(ctx context.Context) (err error) {
+		if session, err = d.openMaintenance(ctx, d.target); err != nil {
+			return err
 		}
-		name, err := d.copy(ctx, session)
-		if err == nil {
-			return session, name, nil
+		if name, err = d.copy(ctx, session); err != nil {
+			session.Close()
 		}
-		session.Close()
-		if failure.CodeOf(err) != failure.CodeLocked || time.Now().After(deadline) {
-			return nil, "", err
+		if failure.CodeOf(err) == failure.CodeLocked {
+			err = retry.RetryableError(err)
 		}
-		select {
-		case <-ctx.Done():
-			return nil, "", failure.Refused("interrupted while another run makes the template of %s: run again", d.target.Database)
-		case <-time.After(pause):
-		}
+		return err
+	})
+	switch {
+	case errors.Is(err, context.Canceled):
+		return nil, "", failure.Refused("interrupted while another run makes the template of %s: run again", d.target.Database)
+	case err != nil:
+		return nil, "", err
 	}
+	return session, name, nil
 }
 
 func (d testDatabases) copy(ctx context.Context, session *maintenanceSession) (string, error) {
@@ -197,7 +202,7 @@ func (d testDatabases) copy(ctx context.Context, session *maintenanceSession) (s
 			if err := d.makeTemplate(ctx, session, template); err != nil {
 				return "", err
 			}
-		case sqlstate.Is(err, pgerrcode.LockNotAvailable): // so many copies at once that one waited longer than for a lock
+		case sqlstate.Blocked(err): // so many copies at once that one waited longer than for a lock
 			return "", failure.Locked("the template of %s is being copied by others: run again", d.target.Database)
 		default:
 			if _, refused := session.inspect(ctx, "testdb", d.target.Database); refused != nil {
@@ -210,15 +215,15 @@ func (d testDatabases) copy(ctx context.Context, session *maintenanceSession) (s
 
 // template is the name of the template for these files on this server.
 func (d testDatabases) template(ctx context.Context, session *maintenanceSession) (string, error) {
-	var major int
-	if err := session.QueryRowContext(ctx, "SELECT current_setting('server_version_num')::int / 10000").Scan(&major); err != nil {
-		return "", session.Unreadable(ctx, "server_version_num", err)
+	major, err := session.major(ctx)
+	if err != nil {
+		return "", err
 	}
 	content, err := d.content()
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(fmt.Appendf(content, " %d", major))
+	sum := sha256.Sum256(fmt.Appendf(content, " %s", major))
 	return testdbPrefix(d.target.Database) + "template_" + hex.EncodeToString(sum[:8]), nil
 }
 

@@ -120,8 +120,7 @@ func TestThePasswordIsPrintedOnlyWhereTheAddressHeldIt(t *testing.T) {
 	if !strings.Contains(address, "passfile=") {
 		t.Error(address)
 	}
-	own := url.URL{Scheme: "postgres", User: url.UserPassword(s.User, s.Password), Host: s.Host + ":" + s.Port, Path: s.Name, RawQuery: "application_name=my%20tests"}
-	t.Setenv("DB_URL", own.String())
+	t.Setenv("DB_URL", s.Address("application_name=my%20tests"))
 	for _, name := range []string{"DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD"} {
 		t.Setenv(name, "")
 	}

@@ -14,8 +14,8 @@ import (
 	"avion.internal/migrate/internal/trace"
 )
 
-// patience is how long a server may take to answer before a trace does without it.
-const patience = 5 * time.Second
+// longestAnswer is how long a server may take to answer before a trace does without it.
+const longestAnswer = 5 * time.Second
 
 // measured is what a trace has found of each file, by its name; why says why nothing was measured, empty if it was.
 type measured struct {
@@ -38,7 +38,7 @@ func traceOn(ctx context.Context, target connection.Target, before, files []trac
 		return measured{why: "the way to the server leads through a pooler, which keeps no session for a throw-away database"}, nil
 	}
 	dial := func(ctx context.Context, database string, change func(*pgx.ConnConfig)) (*pgx.Conn, error) {
-		patient, cancel := context.WithTimeout(ctx, patience)
+		patient, cancel := context.WithTimeout(ctx, longestAnswer)
 		defer cancel()
 		return target.Elsewhere(database).Session(patient, change)
 	}

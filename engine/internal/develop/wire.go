@@ -36,12 +36,7 @@ func (e *Engine) Wire(ctx context.Context) error {
 		e.Report.Say("nothing to add: %d files are wired already", len(plan.Wired))
 		return nil
 	}
-	confirmed := e.Settings.Typed(config.Confirm)
-	if confirmed == "" && e.Terminal.Interactive {
-		confirmed = e.Terminal.Ask(ctx, "Write this? Type yes: ")
-	}
-	if confirmed != "yes" {
-		e.Report.Say("nothing was written: run again with CONFIRM=yes to write it")
+	if !e.confirmedToWrite(ctx, "this") {
 		return nil
 	}
 	if err := service.Write(plan.Edits); err != nil {
@@ -61,6 +56,18 @@ func (e *Engine) wirable() wiring.Service {
 		Port:   cmp.Or(e.Settings.Get(config.DBPort).Value, port),
 		Lookup: func(name string) string { return e.Settings.Named(name).Value },
 	}
+}
+
+// confirmedToWrite asks whether what was shown is to be written, and says that nothing was where it is not.
+func (e *Engine) confirmedToWrite(ctx context.Context, what string) bool {
+	confirmed := e.Settings.Typed(config.Confirm)
+	if confirmed == "" && e.Terminal.Interactive {
+		confirmed = e.Terminal.Ask(ctx, "Write "+what+"? Type yes: ")
+	}
+	if confirmed != "yes" {
+		e.Report.Say("nothing was written: run again with CONFIRM=yes to write it")
+	}
+	return confirmed == "yes"
 }
 
 func things(number int) string {

@@ -3,7 +3,6 @@ package history
 import (
 	"context"
 	"database/sql"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -17,9 +16,7 @@ import (
 func open(t *testing.T) (*sql.DB, postgrestest.Database) {
 	t.Helper()
 	database := postgrestest.New(t)
-	address := url.URL{Scheme: "postgres", User: url.UserPassword(database.User, database.Password), Host: database.Host + ":" + database.Port,
-		Path: database.Name, RawQuery: "sslmode=disable"}
-	parsed, err := pgx.ParseConfig(address.String())
+	parsed, err := pgx.ParseConfig(database.Address("sslmode=disable"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,10 +44,7 @@ func (e *Engine) Baseline(ctx context.Context, typed string, options BaselineOpt
 		return err
 	}
 	defer session.Close()
-	if err := session.Lock(ctx); err != nil {
-		return err
-	}
-	current, err := session.Read(ctx)
+	current, err := session.lockAndRead(ctx)
 	if err != nil {
 		return err
 	}

@@ -17,10 +17,7 @@ func (e *Engine) Repair(ctx context.Context) error {
 		return err
 	}
 	defer session.Close()
-	if err := session.Lock(ctx); err != nil {
-		return err
-	}
-	current, err := session.Read(ctx)
+	current, err := session.lockAndRead(ctx)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ package postgrestest
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -76,6 +77,12 @@ func (d Database) Elsewhere(t *testing.T) Database {
 	}
 	d.admin = d.server
 	return d
+}
+
+// Address is the owner's, with these parameters.
+func (d Database) Address(query string) string {
+	address := url.URL{Scheme: "postgres", User: url.UserPassword(d.User, d.Password), Host: net.JoinHostPort(d.Host, d.Port), Path: d.Name, RawQuery: query}
+	return address.String()
 }
 
 // Value is the first column of the first row of a query, as text.

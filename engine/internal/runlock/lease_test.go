@@ -3,7 +3,6 @@ package runlock
 import (
 	"context"
 	"database/sql"
-	"net/url"
 	"testing"
 	"time"
 
@@ -17,9 +16,7 @@ import (
 func leased(t *testing.T) (*Lease, *sql.DB, postgrestest.Database) {
 	t.Helper()
 	database := postgrestest.New(t)
-	address := url.URL{Scheme: "postgres", User: url.UserPassword(database.User, database.Password), Host: database.Host + ":" + database.Port,
-		Path: database.Name, RawQuery: "sslmode=disable"}
-	parsed, err := pgx.ParseConfig(address.String())
+	parsed, err := pgx.ParseConfig(database.Address("sslmode=disable"))
 	if err != nil {
 		t.Fatal(err)
 	}

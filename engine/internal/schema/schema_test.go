@@ -3,8 +3,6 @@ package schema
 import (
 	"context"
 	"database/sql"
-	"net"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -16,9 +14,7 @@ import (
 func open(t *testing.T) (postgrestest.Database, *sql.DB) {
 	t.Helper()
 	database := postgrestest.New(t)
-	address := url.URL{Scheme: "postgres", User: url.UserPassword(database.User, database.Password),
-		Host: net.JoinHostPort(database.Host, database.Port), Path: database.Name, RawQuery: "sslmode=disable"}
-	pool, err := sql.Open("pgx", address.String())
+	pool, err := sql.Open("pgx", database.Address("sslmode=disable"))
 	if err != nil {
 		t.Fatal(err)
 	}
