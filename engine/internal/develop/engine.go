@@ -2,8 +2,8 @@
 // and creates databases, and holds a service's checkout against its checklist. It stands on operate, and nothing that runs in
 // production may import it.
 //
-// May import: adopt, child, config, connection, copier, doctor, draft, environment, failure, foreign, git, history, indexes,
-// lint, migration, operate, patience, recipe, report, rules, runlock, schema, sqlstate, sqltext, tablelock, terminal, trace, wiring.
+// May import: adopt, child, config, connection, copier, doctor, draft, dropdb, environment, failure, foreign, git, history,
+// indexes, lint, migration, operate, patience, recipe, report, rules, runlock, schema, sqlstate, sqltext, tablelock, terminal, trace, wiring.
 package develop
 
 import (

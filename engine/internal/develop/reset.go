@@ -10,9 +10,9 @@ import (
 
 	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/connection"
+	"avion.internal/migrate/internal/dropdb"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/operate"
-	"avion.internal/migrate/internal/sqltext"
 )
 
 // Reset drops the database, creates it anew as it was, and applies every migration. Whatever can be refused is refused
@@ -119,12 +119,19 @@ func (s *maintenanceSession) major(ctx context.Context) (string, error) {
 }
 
 func (s *maintenanceSession) replace(ctx context.Context, database properties) error {
-	if _, err := s.ExecContext(ctx, "DROP DATABASE "+sqltext.Name(database.name)+" WITH (FORCE)"); err != nil {
+	if err := s.dropForce(ctx, database.name); err != nil {
 		return s.cannot("dropped", "reset", database.name, err)
 	}
 	s.Engine.Report.Say("dropped %s", database.name)
 	// From here on there is no database: an interrupt must not leave it that way.
 	return s.create(context.WithoutCancel(ctx), database)
+}
+
+func (s *maintenanceSession) dropForce(ctx context.Context, name string) error {
+	return dropdb.Force(ctx, func(ctx context.Context, statement string) error {
+		_, err := s.ExecContext(ctx, statement)
+		return err
+	}, name)
 }
 
 func (s *maintenanceSession) create(ctx context.Context, database properties) error {

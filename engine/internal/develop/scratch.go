@@ -55,7 +55,7 @@ func (s *scratches) create(ctx context.Context) (connection.Target, error) {
 // drop removes what the check has made. An interrupt ends the check, not the tidying up.
 func (s *scratches) drop(ctx context.Context) error {
 	for _, name := range s.names {
-		if _, err := s.ExecContext(context.WithoutCancel(ctx), "DROP DATABASE IF EXISTS "+sqltext.Name(name)+" WITH (FORCE)"); err != nil {
+		if err := s.dropForce(context.WithoutCancel(ctx), name); err != nil {
 			return s.cannot("dropped", "check", name, err)
 		}
 	}

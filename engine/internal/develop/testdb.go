@@ -250,7 +250,7 @@ func (d testDatabases) makeTemplate(ctx context.Context, session *maintenanceSes
 		return session.cannot("created", "testdb", unfinished.name, err)
 	}
 	if err := d.fill(ctx, d.target.Elsewhere(unfinished.name)); err != nil {
-		_, _ = session.ExecContext(context.WithoutCancel(ctx), "DROP DATABASE "+sqltext.Name(unfinished.name)+" WITH (FORCE)")
+		_ = session.dropForce(context.WithoutCancel(ctx), unfinished.name)
 		return err
 	}
 	for _, statement := range []string{
@@ -289,7 +289,7 @@ func (d testDatabases) drop(ctx context.Context, name string) error {
 		return err
 	}
 	defer session.Close()
-	if _, err := session.ExecContext(ctx, "DROP DATABASE IF EXISTS "+sqltext.Name(name)+" WITH (FORCE)"); err != nil {
+	if err := session.dropForce(ctx, name); err != nil {
 		return session.cannot("dropped", "testdb", name, err)
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"avion.internal/migrate/internal/dropdb"
 	"avion.internal/migrate/internal/sqltext"
 )
 
@@ -169,7 +170,10 @@ func (s *Server) like(ctx context.Context) string {
 
 // drop removes a database of the trace's own.
 func (s *Server) drop(ctx context.Context, name string) error {
-	_, err := s.admin.Exec(ctx, "DROP DATABASE IF EXISTS "+sqltext.Name(name)+" WITH (FORCE)")
+	err := dropdb.Force(ctx, func(ctx context.Context, statement string) error {
+		_, err := s.admin.Exec(ctx, statement)
+		return err
+	}, name)
 	if err == nil {
 		for position, each := range s.names {
 			if each == name {

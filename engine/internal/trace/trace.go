@@ -5,7 +5,7 @@
 // What it tells is matched by OID, so that it holds for what a DO block, a function, a trigger, a cascade or a foreign key
 // does as well. What could not be measured is called so, with the reason.
 //
-// May import: migration, sqlparser, sqlstate, sqltext, tablelock.
+// May import: dropdb, migration, sqlparser, sqlstate, sqltext, tablelock.
 package trace
 
 import (
