@@ -37,7 +37,7 @@ func newAdopt(outside terminal.Terminal) *cobra.Command {
 	var options develop.AdoptOptions
 	command := operation(outside, "adopt", "Show on one page what will be in the way when the service takes the template over; nothing is changed",
 		func(engine *develop.Engine, ctx context.Context) error { return engine.Adopt(ctx, options) })
-	command.Flags().BoolVar(&options.JSON, "json", false, "print JSON")
+	cli.JSON(command, &options.JSON)
 	return command
 }
 
@@ -60,7 +60,7 @@ func newRecipes(outside terminal.Terminal) *cobra.Command {
 	var options develop.RecipesOptions
 	command := operation(outside, "recipes", "List what create --recipe can write, with the variables that it asks for",
 		func(engine *develop.Engine, ctx context.Context) error { return engine.Recipes(ctx, options) })
-	command.Flags().BoolVar(&options.JSON, "json", false, "print JSON")
+	cli.JSON(command, &options.JSON)
 	return command
 }
 
@@ -86,7 +86,7 @@ func newCheck(outside terminal.Terminal) *cobra.Command {
 	command := operation(outside, "check", "Try every migration and its rollback on a throw-away database",
 		func(engine *develop.Engine, ctx context.Context) error { return engine.Check(ctx, options) })
 	command.Flags().StringVar(&options.Base, "base", "", "try the migrations on top of those of this branch or commit, too")
-	command.Flags().BoolVar(&options.JSON, "json", false, "print the result as JSON")
+	cli.JSON(command, &options.JSON)
 	return command
 }
 
@@ -94,7 +94,7 @@ func newPlan(outside terminal.Terminal) *cobra.Command {
 	var asJSON bool
 	command := operation(outside, "plan", "Print the SQL that up would run, and what PostgreSQL does with it on a throw-away database",
 		func(engine *develop.Engine, ctx context.Context) error { return engine.Plan(ctx, asJSON) })
-	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cli.JSON(command, &asJSON)
 	return command
 }
 
@@ -134,7 +134,7 @@ func newDoctor(outside terminal.Terminal) *cobra.Command {
 		},
 	}
 	command.Flags().BoolVar(&options.All, "all", false, "show every item, also those that are as they should be")
-	command.Flags().BoolVar(&options.JSON, "json", false, "print JSON")
+	cli.JSON(command, &options.JSON)
 	command.Flags().StringVar(&options.Base, "base", "", "what counts as new is what this branch or commit does not have")
 	return command
 }

@@ -70,7 +70,7 @@ func newStatus(outside terminal.Terminal) *cobra.Command {
 	var options operate.StatusOptions
 	command := operation(outside, "status", "Show which migrations are applied",
 		func(engine *operate.Engine, ctx context.Context) error { return engine.Status(ctx, options) })
-	command.Flags().BoolVar(&options.JSON, "json", false, "print JSON")
+	cli.JSON(command, &options.JSON)
 	command.Flags().BoolVar(&options.ExitCode, "exit-code", false, "exit with 2 while migrations are pending")
 	return command
 }
@@ -79,7 +79,7 @@ func newVersion(outside terminal.Terminal) *cobra.Command {
 	var options operate.VersionOptions
 	command := operation(outside, "version", "Print the version of the database",
 		func(engine *operate.Engine, ctx context.Context) error { return engine.Version(ctx, options) })
-	command.Flags().BoolVar(&options.JSON, "json", false, "print JSON")
+	cli.JSON(command, &options.JSON)
 	command.Flags().BoolVar(&options.ExitCode, "exit-code", false, "exit with 2 while migrations are pending")
 	return command
 }
@@ -88,7 +88,7 @@ func newPlan(outside terminal.Terminal) *cobra.Command {
 	var asJSON bool
 	command := operation(outside, "plan", "Print the SQL that up would run, how large what it names is, and who is in the way",
 		func(engine *operate.Engine, ctx context.Context) error { return engine.Plan(ctx, asJSON) })
-	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cli.JSON(command, &asJSON)
 	return command
 }
 
@@ -98,7 +98,7 @@ func newBaseline(outside terminal.Terminal) *cobra.Command {
 		func(engine *operate.Engine, ctx context.Context, version string) error {
 			return engine.Baseline(ctx, version, options)
 		})
-	command.Flags().BoolVar(&options.JSON, "json", false, "print JSON")
+	cli.JSON(command, &options.JSON)
 	return command
 }
 
@@ -126,7 +126,7 @@ func newIndexes(outside terminal.Terminal) *cobra.Command {
 	var options operate.IndexesOptions
 	command := operation(outside, "indexes", "List the indexes that are invalid, superfluous or unused",
 		func(engine *operate.Engine, ctx context.Context) error { return engine.Indexes(ctx, options) })
-	command.Flags().BoolVar(&options.JSON, "json", false, "print JSON")
+	cli.JSON(command, &options.JSON)
 	return command
 }
 

@@ -90,6 +90,11 @@ func OperationOn[E any](outside terminal.Terminal, start func(terminal.Terminal)
 	}
 }
 
+// JSON gives a command the flag with which a program reads its result.
+func JSON(command *cobra.Command, asked *bool) {
+	command.Flags().BoolVar(asked, "json", false, "print JSON")
+}
+
 // Version names the versions that decide what a program does.
 func Version() string {
 	build, _ := debug.ReadBuildInfo()

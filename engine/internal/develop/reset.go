@@ -13,6 +13,7 @@ import (
 	"avion.internal/migrate/internal/dropdb"
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/operate"
+	"avion.internal/migrate/internal/sqlstate"
 )
 
 // Reset drops the database, creates it anew as it was, and applies every migration. Whatever can be refused is refused
@@ -147,6 +148,8 @@ func (s *maintenanceSession) cannot(done, operation, name string, err error) err
 	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
 		message = server.Message + " (SQLSTATE " + server.Code + ")"
 	}
-	return failure.Refused("database %s could not be %s: %s: see to it and run %s again",
-		name, done, message, operation)
+	if sqlstate.Blocked(err) {
+		return failure.Locked("database %s could not be %s while another session works with it: %s: run %s again", name, done, message, operation)
+	}
+	return failure.Refused("database %s could not be %s: %s: see to it and run %s again", name, done, message, operation)
 }

@@ -135,6 +135,20 @@ func TestResetWaitsForARunner(t *testing.T) {
 	}
 }
 
+// Whoever has a lock on the database, here with its comment, may let it go soon: the caller is told to come again.
+func TestResetOfADatabaseThatSomebodyLockedMayBeTriedAgain(t *testing.T) {
+	s := newServiceToReset(t, map[string]string{"migrations/00001_a.sql": createA})
+	t.Setenv("CONFIRM", s.Name)
+	s.Execute(t, "BEGIN")
+	s.Execute(t, "COMMENT ON DATABASE "+s.Name+" IS 'being described'")
+	_, _, err := s.Do((*Engine).Reset)
+	s.Execute(t, "ROLLBACK")
+	if failure.CodeOf(err) != failure.CodeLocked || !strings.Contains(err.Error(), s.Name+" could not be dropped while another session works with it") {
+		t.Errorf("%d: %v", failure.CodeOf(err), err)
+	}
+	s.Must((*Engine).Up)
+}
+
 func TestTheStricterOfMarkAndEnvironmentWins(t *testing.T) {
 	s := newServiceToReset(t, map[string]string{
 		"migrations/00001_a.sql": createA, "migrations/00002_b.sql": createB, "migrations-seed/00001_data.sql": seedA,

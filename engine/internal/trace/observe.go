@@ -3,19 +3,13 @@ package trace
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"avion.internal/migrate/internal/sqlparser"
 	"avion.internal/migrate/internal/sqlstate"
-	"avion.internal/migrate/internal/sqltext"
 	"avion.internal/migrate/internal/tablelock"
 )
 
@@ -194,9 +188,9 @@ func (o *observer) within(ctx context.Context, unit Unit, found *Statement) {
 		return
 	}
 	before := o.last
-	savepoint := unit.kind() != "TransactionStmt"
-	if savepoint {
-		_ = o.send(ctx, "SET client_min_messages = debug1; SAVEPOINT "+savepointName)
+	revocable := unit.kind() != "TransactionStmt"
+	if revocable {
+		_ = o.send(ctx, "SET client_min_messages = debug1; SAVEPOINT "+savepoint)
 	}
 	o.notices = nil
 	started := time.Now()
@@ -209,11 +203,11 @@ func (o *observer) within(ctx context.Context, unit Unit, found *Statement) {
 			found.Unmeasured = o.gone
 			return
 		}
-		if !savepoint {
+		if !revocable {
 			o.gone = "an earlier statement of the file failed: " + sentence(err)
 			return
 		}
-		_ = o.send(ctx, "ROLLBACK TO "+savepointName+"; RELEASE "+savepointName)
+		_ = o.send(ctx, "ROLLBACK TO "+savepoint+"; RELEASE "+savepoint)
 		return
 	}
 	notices := o.notices
@@ -221,21 +215,19 @@ func (o *observer) within(ctx context.Context, unit Unit, found *Statement) {
 		found.Unmeasured = o.gone
 		return
 	}
-	if savepoint && o.last.shared && !before.shared {
-		_ = o.send(ctx, "ROLLBACK TO "+savepointName+"; RELEASE "+savepointName)
+	if revocable && o.last.shared && !before.shared {
+		_ = o.send(ctx, "ROLLBACK TO "+savepoint+"; RELEASE "+savepoint)
 		o.look(ctx)
 		found.Unmeasured = "it changes roles, databases or settings, which all databases of the server share"
 		return
 	}
-	if savepoint {
-		_ = o.send(ctx, "RELEASE "+savepointName)
+	if revocable {
+		_ = o.send(ctx, "RELEASE "+savepoint)
 	}
 	o.tell(found, before, unit.Line, started)
 	o.heard(found, notices)
 	found.Unknown = o.unknown(unit, found)
 }
-
-const savepointName = savepoint
 
 // attempt runs a statement, and once more with the database's owner in place of a role that the server does not have or
 // that the session may not act for: what is locked does not depend on which role it is.
@@ -248,46 +240,11 @@ func (o *observer) attempt(ctx context.Context, unit Unit) error {
 	if text == unit.Text {
 		return err
 	}
-	_ = o.send(ctx, "ROLLBACK TO "+savepointName)
+	_ = o.send(ctx, "ROLLBACK TO "+savepoint)
 	if o.send(ctx, text) != nil {
 		return err
 	}
 	return nil
-}
-
-// withoutRoles names the database's owner wherever a statement names a role.
-func withoutRoles(unit Unit) string {
-	if unit.Parsed == nil {
-		return unit.Text
-	}
-	switch unit.kind() {
-	case "AlterOwnerStmt", "AlterTableStmt", "GrantStmt", "CreatePolicyStmt", "AlterPolicyStmt", "CreateSchemaStmt", "AlterDefaultPrivilegesStmt":
-	default:
-		return unit.Text
-	}
-	type place struct {
-		at   int
-		name string
-	}
-	var places []place
-	unit.Parsed.Node.Find(func(_ string, role sqlparser.Node) {
-		if role.Text("roletype") == "ROLESPEC_CSTRING" {
-			places = append(places, place{role.Number("location"), role.Text("rolename")})
-		}
-	}, "RoleSpec", "newowner", "authrole")
-	slices.SortFunc(places, func(a, b place) int { return b.at - a.at })
-	text := unit.Text
-	for _, each := range places {
-		// The location counts from the beginning of what goose sends.
-		at := each.at - unit.Parsed.Offset
-		for _, written := range []string{each.name, sqltext.Name(each.name)} {
-			if at >= 0 && at+len(written) <= len(text) && strings.EqualFold(text[at:at+len(written)], written) {
-				text = text[:at] + "pg_database_owner" + text[at+len(written):]
-				break
-			}
-		}
-	}
-	return text
 }
 
 // look reads the state of the session; false means that the session is gone.
@@ -324,234 +281,4 @@ func (o *observer) lost(err error) {
 			o.gone = "its session ended: " + sentence(err)
 		}
 	}
-}
-
-// tell writes down what the catalog says.
-func (o *observer) tell(found *Statement, before state, line int, started time.Time) {
-	after := o.last
-	for _, oid := range order(after.locks, after) {
-		mode := after.locks[oid]
-		if _, old := o.first.relations[oid]; !old || !mode.StrongerThan(before.locks[oid]) {
-			continue
-		}
-		o.lock(found, oid, mode, line, started)
-	}
-	// What a statement dropped has no name any more.
-	for _, oid := range order(before.locks, before) {
-		if after.locks[oid] == "" {
-			o.letGo(oid, line)
-		}
-	}
-	for _, oid := range order(after.relations, after) {
-		now := after.relations[oid]
-		old, known := before.relations[oid]
-		if _, first := o.first.relations[oid]; first && known && now.Node != old.Node && (now.Kind == "r" || now.Kind == "m") {
-			found.Rewritten = appendNew(found.Rewritten, Relation{oid, now.Name})
-		}
-		if now.Invalid && !old.Invalid {
-			found.Invalid = append(found.Invalid, now.Name)
-		}
-	}
-	for _, oid := range order(after.rows, after) {
-		count, was := after.rows[oid], before.rows[oid]
-		_, old := o.first.relations[oid]
-		change := Rows{Relation{oid, after.relations[oid].Name}, old, count.Inserted - was.Inserted, count.Updated - was.Updated, count.Deleted - was.Deleted}
-		if change.Inserted+change.Updated+change.Deleted > 0 {
-			found.Rows = append(found.Rows, change)
-		}
-		if old && count.Scans > was.Scans {
-			found.Scanned = append(found.Scanned, change.Relation)
-		}
-	}
-	found.Created, found.Dropped = created(before, after), dropped(o.first, before, after)
-}
-
-// hold is a lock that lasts: where it is written down.
-type hold struct {
-	statement *Statement
-	position  int
-	since     time.Time
-}
-
-func (o *observer) lock(found *Statement, oid uint32, mode tablelock.Mode, line int, started time.Time) {
-	o.letGo(oid, line) // a stronger one takes its place
-	o.held[oid] = hold{found, len(found.Locks), started}
-	found.Locks = append(found.Locks, Lock{Relation: Relation{oid, o.name(oid)}, Kind: o.first.relations[oid].Kind, Table: o.first.table(oid), Mode: mode, Since: line})
-}
-
-// letGo notes until when a lock was held.
-func (o *observer) letGo(oid uint32, line int) {
-	if held, known := o.held[oid]; known {
-		lock := &held.statement.Locks[held.position]
-		lock.Until, lock.Held = line, time.Since(held.since)
-		delete(o.held, oid)
-	}
-}
-
-// name is that of the relation before the statement, which is the one that others know.
-func (o *observer) name(oid uint32) string { return o.first.relations[oid].Name }
-
-// heard reads what the server reports at DEBUG1 about tables that it writes or reads from end to end. The words are in the
-// language of the server's messages; what was written anew the catalog tells in any.
-func (o *observer) heard(found *Statement, notices []*pgconn.Notice) {
-	for _, notice := range notices {
-		names := quotedIn(notice.Message)
-		if len(names) == 0 {
-			continue
-		}
-		switch {
-		case notice.Routine == "ATRewriteTable" && !strings.HasPrefix(notice.Message, "rewriting"):
-			for _, table := range o.named(names[0]) {
-				if !slices.ContainsFunc(found.Rewritten, func(r Relation) bool { return r.OID == table.OID }) {
-					found.Verified = appendNew(found.Verified, table)
-				}
-			}
-		case notice.Routine == "index_build" && len(names) > 1:
-			for _, table := range o.named(names[1]) {
-				index := Index{Relation{Name: names[0]}, table}
-				if !slices.Contains(found.Built, index) {
-					found.Built = append(found.Built, index)
-				}
-			}
-		case notice.Routine == "validateForeignKeyConstraint":
-			found.Validated = append(found.Validated, names[0])
-		}
-	}
-}
-
-func appendNew(all []Relation, one Relation) []Relation {
-	if slices.Contains(all, one) {
-		return all
-	}
-	return append(all, one)
-}
-
-// named are the relations with a name, of those that were there before and that the session has locked: the server says
-// names without schemas.
-func (o *observer) named(bare string) []Relation {
-	var all []Relation
-	for oid, each := range o.first.relations {
-		if _, locked := o.last.locks[oid]; (each.Bare == bare || o.last.relations[oid].Bare == bare) && locked && each.Owner == 0 {
-			all = append(all, Relation{oid, each.Name})
-		}
-	}
-	slices.SortFunc(all, func(a, b Relation) int { return strings.Compare(a.Name, b.Name) })
-	return all
-}
-
-// quotedIn are the names in a message of the server, whatever quotes its language has.
-func quotedIn(message string) []string {
-	var names []string
-	var name strings.Builder
-	inside := false
-	for _, r := range message {
-		switch {
-		case strings.ContainsRune("\"“”„«»「」", r):
-			if inside {
-				names = append(names, name.String())
-				name.Reset()
-			}
-			inside = !inside
-		case inside:
-			name.WriteRune(r)
-		}
-	}
-	return names
-}
-
-// unknown is why a statement may have locked more than was seen.
-func (o *observer) unknown(unit Unit, found *Statement) string {
-	const letGo = "an EXCEPTION block may have let go of locks"
-	if unit.kind() == "DoStmt" && sqlparser.HandlesErrors(*unit.Parsed) {
-		return letGo
-	}
-	text := strings.ToLower(unit.Text)
-	for _, each := range o.last.objects {
-		if each.Handles && unit.kind() != "CreateFunctionStmt" && strings.Contains(text, strings.ToLower(each.Bare)) {
-			return letGo
-		}
-	}
-	for _, rows := range found.Rows {
-		if o.last.relations[rows.OID].Handles {
-			return letGo
-		}
-	}
-	return ""
-}
-
-// guard ends a session that takes too much of the machine.
-type guard struct {
-	sync.Mutex
-	said   string
-	cancel context.CancelFunc
-	done   chan struct{}
-}
-
-const (
-	guardAfter = 300 * time.Millisecond
-	guardEvery = 100 * time.Millisecond
-)
-
-// watch looks at the size of the database and at the clock, from a session of its own once a trace is not quick.
-func (s *Server) watch(ctx context.Context, database string, pid uint32) *guard {
-	watching, cancel := context.WithCancel(ctx)
-	g := &guard{cancel: cancel, done: make(chan struct{})}
-	deadline := time.Now().Add(s.Limits.Time)
-	go func() {
-		defer close(g.done)
-		select {
-		case <-watching.Done():
-			return
-		case <-time.After(guardAfter):
-		}
-		session, err := s.dial(watching, maintenance, func(*pgx.ConnConfig) {})
-		if err != nil {
-			g.say("nothing could watch over it: " + sentence(err))
-			return
-		}
-		defer session.Close(context.WithoutCancel(ctx))
-		var begun int64
-		for watching.Err() == nil {
-			var size int64
-			err := session.QueryRow(watching, "SELECT pg_database_size($1::name)", database).Scan(&size)
-			begun = max(begun, min(size, 64<<20))
-			switch {
-			case watching.Err() != nil:
-				return
-			case err == nil && size-begun > s.Limits.Bytes:
-				g.say(fmt.Sprintf("it wrote more than %d MB", s.Limits.Bytes>>20))
-			case time.Now().After(deadline):
-				g.say(fmt.Sprintf("it ran for more than %s", s.Limits.Time))
-			default:
-				select {
-				case <-watching.Done():
-					return
-				case <-time.After(guardEvery):
-				}
-				continue
-			}
-			_, _ = session.Exec(watching, "SELECT pg_terminate_backend($1)", pid)
-			time.Sleep(guardEvery)
-		}
-	}()
-	return g
-}
-
-func (g *guard) say(reason string) {
-	g.Lock()
-	defer g.Unlock()
-	if g.said == "" {
-		g.said = reason
-	}
-}
-
-func (g *guard) reason() string {
-	g.Lock()
-	defer g.Unlock()
-	return g.said
-}
-
-func (g *guard) end() {
-	g.cancel()
-	<-g.done
 }

@@ -127,7 +127,7 @@ func dropNames(node sqlparser.Node) []string {
 // outside runs a statement that no transaction takes.
 func (o *observer) outside(ctx context.Context, unit Unit, known form, found *Statement) {
 	if known.instead != "" {
-		_ = o.send(ctx, "BEGIN; SAVEPOINT "+savepointName)
+		_ = o.send(ctx, "BEGIN; SAVEPOINT "+savepoint)
 		if o.send(ctx, known.instead) == nil && o.look(ctx) {
 			o.tell(found, o.first, unit.Line, time.Now())
 		}
