@@ -185,6 +185,9 @@ func alwaysTrue(condition sqlparser.Node) bool {
 		return every
 	case "A_Expr":
 		left, right := node.Child("lexpr"), node.Child("rexpr")
+		if columns := left.Child("ColumnRef").Strings("fields"); len(columns) > 0 && slices.Equal(columns, right.Child("ColumnRef").Strings("fields")) {
+			return slices.Contains([]string{"=", "<=", ">="}, strings.Join(node.Strings("name"), "")) // but where it is null
+		}
 		if node.Text("kind") != "AEXPR_OP" || left.Child("A_Const") == nil || right.Child("A_Const") == nil {
 			return false
 		}
@@ -342,28 +345,27 @@ func (r *reader) limits(each *step) {
 			r.report(each, KeepConstraints, "")
 		}
 	}
-	switch each.parsed.Kind {
-	case "VariableSetStmt":
-		switch node.Text("kind") {
+	if each.parsed.Kind == "DiscardStmt" && node.Text("target") == "DISCARD_ALL" {
+		r.report(each, KeepLimits, "")
+	}
+	whole := sqlparser.Node{each.parsed.Kind: map[string]any(each.parsed.Node)}
+	// The second is that of a database, a role or a function.
+	whole.Find(func(_ string, setting sqlparser.Node) {
+		switch setting.Text("kind") {
 		case "VAR_SET_VALUE":
 			value := ""
-			if arguments := node.List("args"); len(arguments) == 1 {
+			if arguments := setting.List("args"); len(arguments) == 1 {
 				value = constant(arguments[0].Child("A_Const"))
 			}
-			set(node.Text("name"), value)
+			set(setting.Text("name"), value)
 		case "VAR_RESET_ALL":
 			r.report(each, KeepLimits, "")
 		case "VAR_RESET", "VAR_SET_DEFAULT":
-			if _, known := longest[strings.ToLower(node.Text("name"))]; known {
+			if _, known := longest[strings.ToLower(setting.Text("name"))]; known {
 				r.report(each, KeepLimits, "")
 			}
 		}
-	case "DiscardStmt":
-		if node.Text("target") == "DISCARD_ALL" {
-			r.report(each, KeepLimits, "")
-		}
-	}
-	whole := sqlparser.Node{each.parsed.Kind: map[string]any(each.parsed.Node)}
+	}, "VariableSetStmt", "setstmt")
 	whole.Find(func(_ string, call sqlparser.Node) {
 		parts, arguments := call.Strings("funcname"), call.List("args")
 		if len(parts) > 0 && parts[len(parts)-1] == "set_config" && len(arguments) > 1 {

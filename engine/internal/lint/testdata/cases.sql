@@ -566,6 +566,21 @@ ALTER TABLE child ENABLE ROW LEVEL SECURITY;
 -- unsafe keep-rights
 ALTER FUNCTION plain() OWNER TO nobody_there;
 
+-- unsafe keep-limits
+ALTER DATABASE postgres SET lock_timeout = 0;
+
+-- unsafe keep-limits
+ALTER ROLE pg_monitor SET statement_timeout = '0';
+
+-- unsafe keep-limits
+CREATE FUNCTION unlimited() RETURNS int LANGUAGE sql SET lock_timeout = 0 AS 'SELECT 1';
+
+-- unsafe require-where
+UPDATE a SET b = 1 WHERE id = id;
+
+-- unsafe require-where
+DELETE FROM child c WHERE c.id = c.id OR c.id = 1;
+
 -- unsafe keep-replica-identity
 ALTER TABLE a REPLICA IDENTITY NOTHING;
 
@@ -1007,3 +1022,9 @@ REVOKE ALL ON a FROM PUBLIC;
 -- safe
 CREATE TABLE z (id bigint PRIMARY KEY);
 REVOKE ALL ON z FROM pg_monitor;
+
+-- safe
+ALTER DATABASE postgres SET lock_timeout = '5s';
+
+-- safe
+UPDATE a SET b = 1 WHERE c = b;
