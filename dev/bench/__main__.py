@@ -43,7 +43,7 @@ def main() -> None:
         heavy = tagged(check_out(ROOT, commit_of(HEAVY), Path(folder) / "heavy/work-tree"))
         copying(Path(folder), heavy)
         updating(Path(folder), heavy)
-        with Server("15") as server:
+        with Server("15", durable=True) as server:
             migrating(Path(folder) / "generated" / SERVICE, server)
 
 
