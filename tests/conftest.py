@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from copier import run_copy
 from filelock import FileLock
 from plumbum import local
 
+from avion_template.scratch import scratch_folder
 from dev.toolchain import command, install, published
 from dev.toolchain.install import ROOT, VENV, search_path
 from dev.toolchain.postgres import Certificate, Server
@@ -102,6 +104,24 @@ ROOMS = ("rules", "render", "engine", "server", "update", "pages", "delivery")
 KINDS = ("slow", "soak", "cluster", "renovate")
 
 
+# Eight gigabytes: the servers of two workers with their databases, Go's builds and Copier's clones take less than half of it.
+USERS = 32
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Lets what is temporary live in memory, if there is room: thousands of clones and databases, each of hundreds of files,
+    keep a disk's file system busy with their names. What a test leaves in its own folder stays on the disk.
+    """
+    if hasattr(config, "workerinput"):  # a worker of the one that has done so
+        return
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    temporary = contextlib.ExitStack()
+    folder = temporary.enter_context(scratch_folder(USERS))
+    folder.chmod(0o711)  # PostgreSQL refuses to run as root, and has to get through
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+    config.add_cleanup(temporary.close)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A test carries the name of its room; a kind that takes long is left out unless `-m` names it."""
     left_out = {kind for kind in KINDS if kind not in config.option.markexpr}
@@ -121,9 +141,9 @@ def programs(sessionpatch) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def copier_cache(sessionpatch, tmp_path_factory) -> None:
+def copier_cache(sessionpatch) -> None:
     """Copier's clones of templates end with the session."""
-    cache = str(tmp_path_factory.mktemp("copier-cache"))
+    cache = tempfile.mkdtemp(prefix="copier-cache-")
     sessionpatch.setenv("COPIER_CACHE_DIR", cache)
     sessionpatch.setitem(local.env, "COPIER_CACHE_DIR", cache)
 

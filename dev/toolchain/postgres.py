@@ -19,18 +19,13 @@ from dev.toolchain.port import free_port
 # another process.
 _LIVES_AS_LONG_AS_WE_DO = """
 home=$1
-data=$2
-pg_ctl=$3
-shift 3
+pg_ctl=$2
+shift 2
 "$@" &
 read -r _
-"$pg_ctl" stop --silent --mode=fast --pgdata="$data" 2>/dev/null
-rm -rf "$home" "$data"
+"$pg_ctl" stop --silent --mode=fast --pgdata="$home/data" 2>/dev/null
+rm -rf "$home"
 """
-
-# Tests make and drop thousands of databases, each of three hundred files: on a disk, their names alone take four times as long.
-_MEMORY = Path("/dev/shm")
-_ROOM = 4 << 30
 
 _HOST_BASED_AUTHENTICATION = """
 local all all scram-sha-256
@@ -48,8 +43,8 @@ class Certificate:
 
 
 class Server:
-    """A running server that listens on 127.0.0.1 and on a socket in `socket_directory`. Only a durable one has its files on
-    a disk and waits for it: for a measurement that counts, for a test it does not. The port is the one asked for, unless
+    """A running server that listens on 127.0.0.1 and on a socket in `socket_directory`. Only a durable one waits for its
+    disk, as it does by default: for a measurement that counts, for a test it does not. The port is the one asked for, unless
     somebody else has it.
     """
 
@@ -72,7 +67,7 @@ class Server:
         self.socket_directory = self._home
         self._account = unprivileged_account()
         self._programs = self._usable_programs(install.postgres(major)) / "bin"
-        self._data = Path(tempfile.mkdtemp(prefix=f"postgres-{major}-data-", dir=None if durable else _memory()))
+        self._data = self._home / "data"
         self._log = tempfile.TemporaryFile()  # noqa: SIM115, it is open as long as the server runs
         self._prepare(certificate)
         self._supervisor = self._start(certificate is not None, durable)
@@ -151,7 +146,7 @@ class Server:
     def _prepare(self, certificate: Certificate | None) -> None:
         password_file = self._home / "password"
         password_file.write_text(self.password)
-        self._give_away(self._home, self._data, password_file)
+        self._give_away(self._home, password_file)
         subprocess.run(
             [
                 self._programs / "initdb",
@@ -181,8 +176,8 @@ class Server:
         if not durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         options = [f"--{name}={value}" for name, value in settings.items()]
-        command: list[str | Path] = ["sh", "-c", _LIVES_AS_LONG_AS_WE_DO, "sh", self._home, self._data]
-        command += [self._programs / "pg_ctl", self._programs / "postgres", "-D", self._data, *options]
+        command: list[str | Path] = ["sh", "-c", _LIVES_AS_LONG_AS_WE_DO, "sh", self._home, self._programs / "pg_ctl"]
+        command += [self._programs / "postgres", "-D", self._data, *options]
         started: subprocess.Popen[bytes] = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -220,11 +215,6 @@ class Server:
         if self._account:
             options |= {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
         return options
-
-
-def _memory() -> Path | None:
-    """Where files are kept in memory, if there is room for a server's."""
-    return _MEMORY if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM else None
 
 
 def unprivileged_account() -> pwd.struct_passwd | None:

@@ -34,8 +34,7 @@ class Standby(Server):
         with psycopg.connect(**_psycopg(primary), autocommit=True) as session:
             session.execute("SELECT pg_reload_conf()")
             session.execute("SELECT pg_backup_start('standby', true)")
-            ignored = shutil.ignore_patterns("postmaster.*")
-            shutil.copytree(primary._data, self._data, ignore=ignored, dirs_exist_ok=True)
+            shutil.copytree(primary._data, self._data, ignore=shutil.ignore_patterns("postmaster.*"))
             label = session.execute("SELECT labelfile FROM pg_backup_stop(false)").fetchone()[0]
         (self._data / "backup_label").write_text(label)
         (self._data / "standby.signal").touch()
