@@ -13,6 +13,7 @@ FOLDER = "docs/reference"
 
 _PAGES: dict[str, Callable[[Path], str]] = {
     "questions.md": questions.page,
+    "questions.ja.md": questions.japanese,
     "files.md": files.page,
     "files.ja.md": files.japanese,
     "targets.md": targets.page,
@@ -24,6 +25,7 @@ _PAGES: dict[str, Callable[[Path], str]] = {
     "exit-codes.md": exit_codes.page,
     "exit-codes.ja.md": exit_codes.japanese,
     "recipes.md": recipes.page,
+    "recipes.ja.md": recipes.japanese,
 }
 
 

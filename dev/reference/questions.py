@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,36 +11,135 @@ from dev.reference import facts, rendered
 from dev.reference.markdown import code, table
 from dev.reference.markdown import page as write
 
-_INTRODUCTION = f"""\
+_A_SERVICE = "layout != 'monorepo-root'"
+
+
+@dataclass(frozen=True)
+class _Words:
+    """How a language says what is the same of many questions."""
+
+    introduction: str
+    groups: dict[str, str]
+    head: list[str]
+    answer: str
+    types: dict[str, str]
+    choices: str
+    separator: str
+    default: str
+    stored: str
+    empty: str
+    depends: str
+    condition: str
+    refused: str
+
+
+_ENGLISH = _Words(
+    introduction=f"""\
 What `copier copy` asks, in this order. `--defaults` takes every default, `--data question=answer` gives one answer, and
 `copier update --vcs-ref=:current: --defaults --data question=answer` changes one later. The defaults below are those of
 a folder named `{rendered.SERVICE}`. The root of a monorepo is asked the first question only. No question is ever removed
-or renamed."""
-
-_A_SERVICE = "layout != 'monorepo-root'"
-
-_TYPES = {"str": "text", "int": "a whole number", "yaml": "a YAML mapping"}
+or renamed.""",
+    groups={group: group for group in ("Identity", "Database", "Delivery", "Documents")},
+    head=["answer", "meaning"],
+    answer="- Answer: {}",
+    types={
+        "one": "one of the choices",
+        "any": "any of the choices, as a list",
+        "str": "text",
+        "int": "a whole number",
+        "yaml": "a YAML mapping",
+    },
+    choices="- Choices: {}",
+    separator=", ",
+    default="- Default: {}",
+    stored="{}, stored at the first copy and never asked",
+    empty="nothing",
+    depends="depends on the other answers",
+    condition="- Only where {}",
+    refused="- {} is refused: {}",
+)
+_JAPANESE = _Words(
+    introduction=f"""\
+`copier copy` がたずねる質問を、順に説明します。画面の質問と、回答が拒否されたときのメッセージは英語です。`--defaults` ではすべて既定値になり、`--data question=answer` で 1 つずつ回答を指定できます。後から変えるには、`copier update --vcs-ref=:current: --defaults --data question=answer` を実行します。以下の既定値は、ディレクトリ名が `{rendered.SERVICE}` の場合のものです。モノレポのルートでたずねるのは最初の質問だけです。質問がなくなったり、名前が変わったりすることはありません。""",
+    groups={"Identity": "サービス", "Database": "データベース", "Delivery": "デリバリー", "Documents": "ドキュメント"},
+    head=["回答", "意味"],
+    answer="- 回答: {}",
+    types={
+        "one": "選択肢から 1 つ",
+        "any": "選択肢からいくつでも（リスト）",
+        "str": "文字列",
+        "int": "整数",
+        "yaml": "YAML のマッピング",
+    },
+    choices="- 選択肢: {}",
+    separator="、",
+    default="- 既定値: {}",
+    stored="{}。最初のコピーで保存され、たずねません",
+    empty="なし",
+    depends="ほかの回答によって変わります",
+    condition="- {} の場合だけたずねます",
+    refused="- {} は拒否されます: {}",
+)
 
 
 def page(root: Path) -> str:
     """The whole page."""
-    questions = {
+    asked = _asked(root)
+    return write("Questions", *_parts(root, asked, _said(asked), _ENGLISH), other="questions.ja.md")
+
+
+def japanese(root: Path) -> str:
+    """The same in Japanese, but for what Copier shows."""
+    asked, said = _asked(root), facts.read("questions.ja.yml")
+    facts.must_cover("questions.ja.yml", said, asked)
+    for name, english in _said(asked).items():
+        facts.must_cover(f"questions.ja.yml, {name}", said[name].get("choices", {}), english["choices"])
+    return write("質問", *_parts(root, asked, said, _JAPANESE), language="ja", other="questions.md")
+
+
+def _asked(root: Path) -> dict[str, dict[str, Any]]:
+    return {
         name: question
         for name, question in rendered.settings(root).items()
         if not name.startswith("_") and question.get("when") is not False
     }
+
+
+def _said(asked: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What copier.yml says to people."""
+    return {
+        name: {
+            "help": question["help"].strip(),
+            "choices": {answer: text for text, answer in choices.items()}
+            if isinstance(choices := question.get("choices"), dict)
+            else {},
+        }
+        for name, question in asked.items()
+    }
+
+
+def _parts(
+    root: Path, asked: dict[str, dict[str, Any]], said: dict[str, dict[str, Any]], words: _Words
+) -> Iterator[str]:
     refused = facts.read("questions.yml")
-    facts.must_cover("questions.yml", refused, questions)
+    facts.must_cover("questions.yml", refused, asked)
     rules = rendered.refusals(root, {name: answers for name, answers in refused.items() if answers})
-    facts.must_cover("questions.yml", rules, [name for name, question in questions.items() if "validator" in question])
+    facts.must_cover("questions.yml", rules, [name for name, question in asked.items() if "validator" in question])
     given = rendered.defaults(root)
-    parts = []
+    yield words.introduction
     for group, names in _groups(root).items():
-        parts.append(f"## {group}")
+        yield f"## {words.groups[group]}"
         for name in names:
-            if name in questions:
-                parts += _question(name, questions[name], given, refused[name], rules.get(name))
-    return write("Questions", _INTRODUCTION, *parts)
+            if name in asked:
+                yield f"### {name}"
+                yield said[name]["help"]
+                if choices := said[name].get("choices"):
+                    yield table(words.head, [[code(answer), text] for answer, text in choices.items()])
+                lines = [*_lines(name, asked[name], given, words)]
+                if name in rules:
+                    wrong = json.dumps(refused[name][name], ensure_ascii=False)
+                    lines.append(words.refused.format(code(wrong), rules[name]))
+                yield "\n".join(lines)
 
 
 def _groups(root: Path) -> dict[str, list[str]]:
@@ -53,37 +154,24 @@ def _groups(root: Path) -> dict[str, list[str]]:
     return {heading: names for heading, names in groups.items() if heading in list(groups)[:4]}
 
 
-def _question(
-    name: str, question: dict[str, Any], given: dict[str, Any], refused: dict[str, Any] | None, rule: str | None
-) -> list[str]:
-    parts = [f"### {name}", question["help"].strip()]
+def _lines(name: str, question: dict[str, Any], given: dict[str, Any], words: _Words) -> Iterator[str]:
     choices = question.get("choices")
-    if isinstance(choices, dict):
-        parts.append(table(["answer", "meaning"], [[code(answer), text] for text, answer in choices.items()]))
-    lines = [f"- Answer: {_type(question)}"]
-    if choices and not isinstance(choices, dict):
-        lines.append(f"- Choices: {', '.join(map(code, choices))}")
-    lines.append(f"- Default: {_default(name, question, given)}")
+    kind = "any" if question.get("multiselect") else "one" if choices else question["type"]
+    yield words.answer.format(words.types[kind])
+    if isinstance(choices, list):
+        yield words.choices.format(words.separator.join(map(code, choices)))
+    yield words.default.format(_default(name, question, given, words))
     condition = question.get("when", "").strip("{} ").removeprefix(_A_SERVICE).removeprefix(" and ")
     if condition:
-        lines.append(f"- Only where {code(condition)}")
-    if rule and refused:
-        lines.append(f"- {code(json.dumps(refused[name], ensure_ascii=False))} is refused: {rule}")
-    return [*parts, "\n".join(lines)]
+        yield words.condition.format(code(condition))
 
 
-def _type(question: dict[str, Any]) -> str:
-    if question.get("multiselect"):
-        return "any of the choices, as a list"
-    if "choices" in question:
-        return "one of the choices"
-    return _TYPES[question["type"]]
-
-
-def _default(name: str, question: dict[str, Any], given: dict[str, Any]) -> str:
+def _default(name: str, question: dict[str, Any], given: dict[str, Any], words: _Words) -> str:
     if question.get("ask") is False:
-        return f"{code(question['default'].strip('{} '))}, stored at the first copy and never asked"
+        return words.stored.format(code(question["default"].strip("{} ")))
     if name not in given:
-        return "depends on the other answers"
+        return words.depends
     value = given[name]
+    if value == "":
+        return words.empty
     return code(value if isinstance(value, str) else json.dumps(value))

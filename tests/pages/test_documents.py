@@ -132,7 +132,7 @@ def language_free(link: str, here: str, texts: dict[str, str]) -> tuple[str, int
         return page["path"].replace(".ja.md", ".md"), number if page["fragment"] else None
     path, _, fragment = link.partition("#")
     if "://" in link:
-        return link, None
+        return link.replace("/lang/ja/", "/"), None
     if not fragment:
         return path.replace(".ja.md", ".md"), None
     target = (Path(here).parent / path).as_posix() if path else here

@@ -145,6 +145,24 @@ def test_a_variable_of_the_engine_that_has_no_japanese_is_refused(sources):
         variables.japanese(sources)
 
 
+def test_a_choice_that_has_no_japanese_is_refused(sources):
+    change(sources / "copier.yml", "    With the service's name before them: own\n", "    In full: full\n")
+    with pytest.raises(
+        SystemExit, match=r"questions.ja.yml, compose_names: write a line for \['full'\], remove \['own'\]"
+    ):
+        questions.japanese(sources)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [("- name: outbox", "- name: inbox", "steps"), ("- name: PREFIX", "- name: BEGINNING", "variables")],
+)
+def test_a_part_of_a_recipe_that_has_no_japanese_is_refused(sources, old, new, where):
+    change(sources / recipes.CATALOG / "redis_sync/recipe.yml", old, new)
+    with pytest.raises(SystemExit, match=f"recipes.ja.yml, {where} of redis_sync: write a line for"):
+        recipes.japanese(sources)
+
+
 def test_a_job_that_disagrees_with_the_engine_about_another_try_is_refused(sources):
     change(sources / JOB, "values: [1, 3, 5]", "values: [1, 3]")
     with pytest.raises(SystemExit, match=r"stops at \[1, 3\], and the engine says that \[1, 3, 5\]"):
@@ -157,8 +175,10 @@ def test_an_engine_that_does_not_build_is_no_description(sources):
         variables.page(sources)
 
 
-def test_every_refusal_of_a_question_is_shown():
-    page = (ROOT / FOLDER / "questions.md").read_text()
+@pytest.mark.parametrize(
+    ("page", "refusal"), [("questions.md", " is refused: "), ("questions.ja.md", " は拒否されます: ")]
+)
+def test_every_refusal_of_a_question_is_shown(page, refusal):
     asked = yaml.safe_load((ROOT / "copier.yml").read_text())
     validated = [name for name, question in asked.items() if not name.startswith("_") and "validator" in question]
-    assert page.count(" is refused: ") == len(validated)
+    assert (ROOT / FOLDER / page).read_text().count(refusal) == len(validated)
