@@ -9,17 +9,24 @@ import (
 	"avion.internal/migrate/internal/postgrestest"
 )
 
-func openSession(t *testing.T) *sql.DB {
+// opened is a database as its owner reaches it, and a session there.
+func opened(t *testing.T, database postgrestest.Database) (Target, *sql.DB) {
 	t.Helper()
-	target, err := access(postgrestest.New(t)).resolve(t)
+	target, err := access(database).resolve(t)
 	if err != nil {
 		t.Fatal(err)
 	}
-	session, err := target.Open(context.Background(), t.Logf)
+	return target, target.opened(t)
+}
+
+// opened is a session that ends with the test.
+func (t Target) opened(test *testing.T) *sql.DB {
+	test.Helper()
+	session, err := t.Open(context.Background(), test.Logf)
 	if err != nil {
-		t.Fatal(err)
+		test.Fatal(err)
 	}
-	t.Cleanup(func() { session.Close() })
+	test.Cleanup(func() { session.Close() })
 	return session
 }
 
@@ -47,7 +54,7 @@ func finish(t *testing.T, session *sql.DB, last string, statements ...string) (r
 }
 
 func TestTheLastStatementAndItsCommitAreOne(t *testing.T) {
-	session := openSession(t)
+	_, session := opened(t, postgrestest.New(t))
 	if _, err := session.Exec("CREATE TABLE t (word text, CONSTRAINT once UNIQUE (word) DEFERRABLE INITIALLY DEFERRED)"); err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +83,7 @@ func TestTheLastStatementAndItsCommitAreOne(t *testing.T) {
 }
 
 func TestALastStatementOutsideOfATransactionIsSentAtOnce(t *testing.T) {
-	session := openSession(t)
+	_, session := opened(t, postgrestest.New(t))
 	if _, err := session.Exec("CREATE TABLE t (word text); SET standard_conforming_strings = off"); err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +99,7 @@ func TestALastStatementOutsideOfATransactionIsSentAtOnce(t *testing.T) {
 }
 
 func TestARollbackForgetsTheLastStatement(t *testing.T) {
-	session := openSession(t)
+	_, session := opened(t, postgrestest.New(t))
 	ctx := context.Background()
 	transaction, err := session.BeginTx(ctx, nil)
 	if err != nil {

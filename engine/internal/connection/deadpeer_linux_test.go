@@ -45,15 +45,7 @@ func TestTheClientsHalfIsInForceOnTheSocket(t *testing.T) {
 }
 
 func TestTheServersHalfIsInForceInTheSession(t *testing.T) {
-	target, err := access(postgrestest.New(t)).resolve(t)
-	if err != nil {
-		t.Fatal(err)
-	}
-	session, err := target.Open(context.Background(), t.Logf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
+	_, session := opened(t, postgrestest.New(t))
 	// Whatever a file sets, the session's own values come back.
 	if _, err := session.Exec("SET tcp_keepalives_idle = 100; RESET ALL"); err != nil {
 		t.Fatal(err)

@@ -79,15 +79,7 @@ func TestNoStatementLiftsALimit(t *testing.T) {
 }
 
 func TestAFileMayShortenALimitAndChooseItsIsolation(t *testing.T) {
-	target, err := access(postgrestest.New(t)).resolve(t)
-	if err != nil {
-		t.Fatal(err)
-	}
-	session, err := target.Open(context.Background(), t.Logf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
+	target, session := opened(t, postgrestest.New(t))
 	ctx := target.WithLimits(context.Background(), Limits{}, func(name, value string) { t.Errorf("%s is %s", name, value) })
 	transaction, err := session.BeginTx(ctx, nil)
 	if err != nil {
@@ -106,15 +98,7 @@ func TestAFileMayShortenALimitAndChooseItsIsolation(t *testing.T) {
 }
 
 func TestABlockThatLiftsTheLimitIsEndedByTheClient(t *testing.T) {
-	target, err := access(postgrestest.New(t)).resolve(t)
-	if err != nil {
-		t.Fatal(err)
-	}
-	session, err := target.Open(context.Background(), t.Logf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
+	target, session := opened(t, postgrestest.New(t))
 	ctx := target.WithLimits(context.Background(), Limits{Statement: new(100 * time.Millisecond)}, nil)
 	transaction, err := session.BeginTx(ctx, nil)
 	if err != nil {

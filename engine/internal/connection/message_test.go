@@ -13,7 +13,7 @@ import (
 )
 
 func TestCopyFromStdinIsRefusedInsteadOfHanging(t *testing.T) {
-	session := openSession(t)
+	_, session := opened(t, postgrestest.New(t))
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if _, err := session.ExecContext(ctx, "CREATE TABLE t (a int)"); err != nil {
@@ -48,7 +48,7 @@ func TestCopyFromStdinIsRefusedInsteadOfHanging(t *testing.T) {
 }
 
 func TestALongAnswerIsReadAsItCame(t *testing.T) {
-	session := openSession(t)
+	_, session := opened(t, postgrestest.New(t))
 	var text string
 	if err := session.QueryRow("SELECT repeat('G', 3000000)").Scan(&text); err != nil || strings.Trim(text, "G") != "" || len(text) != 3000000 {
 		t.Error(len(text), err)

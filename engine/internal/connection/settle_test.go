@@ -22,15 +22,7 @@ func TestASessionIsWhatItWasAskedToBe(t *testing.T) {
 	if database.Value(t, "SELECT current_setting('server_version_num')::int >= 170000") == "true" {
 		database.Execute(t, fmt.Sprintf("ALTER ROLE %s SET transaction_timeout = '500ms'", database.User))
 	}
-	target, err := access(database).resolve(t)
-	if err != nil {
-		t.Fatal(err)
-	}
-	session, err := target.Open(context.Background(), t.Logf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
+	_, session := opened(t, database)
 	for name, want := range map[string]string{
 		"lock_timeout": "3s", "statement_timeout": "5min", "idle_in_transaction_session_timeout": "1min", "idle_session_timeout": "0", "transaction_timeout": "0",
 		"client_encoding": "UTF8", "client_connection_check_interval": "2s", "custom.environment": "test",
@@ -159,15 +151,8 @@ func TestOnlyTheEndOfASessionIsALostConnection(t *testing.T) {
 	if Lost(failure.Refused("the lock was lost")) || Lost(failure.MigrationFailed("a check failed")) {
 		t.Error("a sentence of the engine's own is no lost connection")
 	}
-	target, err := access(postgrestest.New(t)).resolve(t)
-	if err != nil {
-		t.Fatal(err)
-	}
-	session, err := target.Open(context.Background(), t.Logf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
+	_, session := opened(t, postgrestest.New(t))
+	var err error
 	for _, statement := range []string{"SET idle_in_transaction_session_timeout = '100ms'; BEGIN", "SELECT pg_sleep(1)"} {
 		_, err = session.Exec(statement)
 		time.Sleep(300 * time.Millisecond)

@@ -32,12 +32,7 @@ func observeIn(t *testing.T, database postgrestest.Database, settings map[string
 		t.Fatal(err)
 	}
 	target.local = settings
-	session, err := target.Open(context.Background(), t.Logf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { session.Close() })
-	return observed{session, database}
+	return observed{target.opened(t), database}
 }
 
 // activity is what the server says of the session: nothing once it is gone.
