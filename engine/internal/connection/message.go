@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ import (
 
 // ErrEndedTransaction is the error of a statement that ended the transaction it ran in: what ran up to there is committed, or
 // gone, and no longer goes together with its line in the version table.
-var ErrEndedTransaction = errors.New("a statement ended its transaction by itself: what it committed stays: remove BEGIN and COMMIT")
+var ErrEndedTransaction = errors.New("a statement ended its transaction by itself: what it committed stays")
 
 // controls are the commands after which a transaction is another one, although the session may be in one again.
 var controls = []string{"BEGIN", "START TRANSACTION", "COMMIT", "PREPARE TRANSACTION"}
@@ -52,12 +53,16 @@ func (c *conn) message(ctx context.Context, text string) (commands []string, row
 // execute is message for a statement of a file: it must leave the transaction that it runs in, and the limits, as they were.
 func (c *conn) execute(ctx context.Context, opening []string, text string) (int64, error) {
 	commands, rows, err := c.message(ctx, sequence(opening)+text)
-	if err != nil || c.open == nil {
+	if c.open == nil || len(commands) < len(opening) {
 		return rows, err
 	}
 	commands = commands[len(opening):]
-	if c.status() != inTransaction || slices.ContainsFunc(commands, func(command string) bool { return slices.Contains(controls, command) }) {
-		return rows, ErrEndedTransaction
+	left := c.status() == noTransaction && !c.physical.Conn().PgConn().IsClosed()
+	switch {
+	case left || slices.ContainsFunc(commands, func(command string) bool { return slices.Contains(controls, command) }):
+		return rows, endedTransaction(err)
+	case err != nil:
+		return rows, err
 	}
 	if c.settings != nil && limitsOf(ctx).alone && slices.Contains(commands, "SET") {
 		return rows, failure.Refused("SET does not outlast its statement behind a pooler, where each transaction may have another session: " +
@@ -67,6 +72,14 @@ func (c *conn) execute(ctx context.Context, opening []string, text string) (int6
 		err = c.reassert(ctx)
 	}
 	return rows, err
+}
+
+// endedTransaction keeps what came after the end, if that failed.
+func endedTransaction(err error) error {
+	if err == nil {
+		return ErrEndedTransaction
+	}
+	return fmt.Errorf("%w (%w)", ErrEndedTransaction, err)
 }
 
 // grace is how much longer than the server the client waits for the end of a statement.

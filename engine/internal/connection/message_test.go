@@ -61,6 +61,8 @@ func TestAStatementThatEndsItsTransactionIsCaught(t *testing.T) {
 		"COMMIT": true, "ROLLBACK": true, "END": true, "SELECT 1; COMMIT": true, "COMMIT; BEGIN": true, "COMMIT AND CHAIN": true,
 		// What hides a COMMIT from whoever reads the text.
 		"CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; END; COMMIT": true,
+		// What fails afterwards takes nothing of it back.
+		"COMMIT; SELECT 1/0": true, "ROLLBACK; SELECT 1/0": true, "COMMIT AND CHAIN; SELECT 1/0": true, "SELECT 1; COMMIT; LOCK TABLE nothing": true,
 		"SAVEPOINT s; ROLLBACK TO s": false, "SAVEPOINT s; RELEASE s": false, "SELECT 'COMMIT'": false,
 	} {
 		for _, settings := range []map[string]string{nil, {"custom.note": "'; COMMIT; '"}} {

@@ -157,6 +157,7 @@ func TestValidateReadsWhatGooseSends(t *testing.T) {
 		"CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$\n  SELECT 1;\n$$;": "goose ends",
 		"REINDEX DATABASE t1;": "refuses inside a transaction", "CLUSTER;": "refuses inside a transaction", "DROP SUBSCRIPTION s;": "refuses inside a transaction",
 		"ALTER SUBSCRIPTION s REFRESH PUBLICATION;": "refuses inside a transaction", "ALTER DATABASE a SET TABLESPACE b;": "refuses inside a transaction",
+		"-- +goose StatementBegin\nCREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; END;\nCOMMIT;\n-- +goose StatementEnd": "line 4 begins or ends a transaction",
 		"SELECT 1;\u00a0": "", "CLUSTER a USING i;": "", "ALTER SUBSCRIPTION s DISABLE;": "",
 	} {
 		s.Write("migrations/00001_a.sql", "-- +goose Up\n"+content+"\n-- +goose Down\nSELECT 1;\n")

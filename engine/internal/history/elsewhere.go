@@ -68,15 +68,16 @@ const histories = `(VALUES
 ) AS known (rank, name, columns, tool, half_done)`
 
 // versionTables are those that look like a tool's, but for the known ones. A table that may not be read is taken to hold what
-// its size says.
+// its size says; to ask for the size of any other would be to wait for whoever has it locked.
 const versionTables = `
-	SELECT DISTINCT ON (c.oid) c.oid::regclass::text, tool, half_done, has_schema_privilege(c.relnamespace, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+	SELECT oid::regclass::text, tool, half_done, readable, CASE WHEN readable THEN NULL ELSE pg_relation_size(oid) > 0 END FROM (
+	SELECT DISTINCT ON (c.oid) c.oid, tool, half_done, has_schema_privilege(c.relnamespace, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, ` + histories + `
-	WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND pg_relation_size(c.oid) > 0
+	WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 		AND c.oid <> ALL (SELECT to_regclass(known) FROM unnest($1::text[]) known WHERE to_regclass(known) IS NOT NULL)
 		AND known.name IN ('', c.relname)
 		AND known.columns::text[] <@ (SELECT array_agg(a.attname::text) FROM pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped)
-	ORDER BY c.oid, rank`
+	ORDER BY c.oid, rank) AS likely`
 
 // Elsewhere returns the histories beside the known tables that hold something. A service that is about to begin a history has
 // them where its settings name the wrong table, and where another tool migrated the database before.
@@ -87,9 +88,9 @@ func Elsewhere(ctx context.Context, session *sql.DB, known ...string) ([]Other, 
 	}
 	var found []Other
 	for _, each := range candidates {
-		holds := !each.readable
+		holds := each.large.Bool
 		switch {
-		case holds:
+		case !each.readable:
 		case each.OfGoose():
 			other, err := Read(ctx, session, each.Table)
 			if err != nil {
@@ -113,6 +114,7 @@ type candidate struct {
 	Other
 	halfDone string // a condition in SQL
 	readable bool
+	large    sql.NullBool // only of one that may not be read
 }
 
 func likely(ctx context.Context, session *sql.DB, known []string) ([]candidate, error) {
@@ -124,7 +126,7 @@ func likely(ctx context.Context, session *sql.DB, known []string) ([]candidate, 
 	var all []candidate
 	for rows.Next() {
 		var next candidate
-		if err := rows.Scan(&next.Table, &next.Tool, &next.halfDone, &next.readable); err != nil {
+		if err := rows.Scan(&next.Table, &next.Tool, &next.halfDone, &next.readable, &next.large); err != nil {
 			return nil, err
 		}
 		all = append(all, next)

@@ -45,7 +45,19 @@ var foreign = map[string]string{
 		"execution_time bigint NOT NULL); INSERT INTO _sqlx_migrations VALUES (1, 'init', now(), true, '', 1)",
 	"Prisma": "CREATE TABLE _prisma_migrations (id varchar(36) PRIMARY KEY, checksum varchar(64) NOT NULL, finished_at timestamptz, migration_name varchar(255) NOT NULL, logs text, rolled_back_at timestamptz, " +
 		"started_at timestamptz NOT NULL DEFAULT now(), applied_steps_count int NOT NULL DEFAULT 0); INSERT INTO _prisma_migrations VALUES ('1', 'x', now(), 'init')",
-	"Alembic": "CREATE TABLE alembic_version (version_num varchar(32) NOT NULL PRIMARY KEY); INSERT INTO alembic_version VALUES ('ae1027a6acf')",
+	"Ecto":        "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, inserted_at timestamp(0)); INSERT INTO schema_migrations VALUES (20240101000000, now())",
+	"refinery":    "CREATE TABLE refinery_schema_history (version int4 PRIMARY KEY, name varchar(255), applied_on varchar(255), checksum varchar(255)); INSERT INTO refinery_schema_history VALUES (1, 'a', '', '')",
+	"Diesel":      "CREATE TABLE __diesel_schema_migrations (version varchar(50) PRIMARY KEY, run_on timestamp NOT NULL DEFAULT now()); INSERT INTO __diesel_schema_migrations VALUES ('2024')",
+	"Entity":      `CREATE TABLE "__EFMigrationsHistory" ("MigrationId" varchar(150) PRIMARY KEY, "ProductVersion" varchar(32) NOT NULL); INSERT INTO "__EFMigrationsHistory" VALUES ('1_a', '8')`,
+	"Sequelize":   `CREATE TABLE "SequelizeMeta" (name varchar(255) PRIMARY KEY); INSERT INTO "SequelizeMeta" VALUES ('1-a.js')`,
+	"Knex":        "CREATE TABLE knex_migrations (id serial PRIMARY KEY, name varchar(255), batch int, migration_time timestamptz); INSERT INTO knex_migrations VALUES (1, 'a.js', 1, now())",
+	"sql-migrate": "CREATE TABLE gorp_migrations (id text PRIMARY KEY, applied_at timestamptz); INSERT INTO gorp_migrations VALUES ('1-a.sql', now())",
+	"Bun":         "CREATE TABLE bun_migrations (id bigserial PRIMARY KEY, name varchar, group_id bigint, migrated_at timestamptz NOT NULL DEFAULT now()); INSERT INTO bun_migrations VALUES (1, 'a', 1)",
+	"node-pg":     "CREATE TABLE pgmigrations (id serial PRIMARY KEY, name varchar(255) NOT NULL, run_on timestamp NOT NULL); INSERT INTO pgmigrations VALUES (1, 'a', now())",
+	"Sqitch":      "CREATE SCHEMA sqitch; CREATE TABLE sqitch.changes (change_id text PRIMARY KEY, script_hash text, change text NOT NULL, project text NOT NULL, committed_at timestamptz NOT NULL); INSERT INTO sqitch.changes VALUES ('a', '', 'a', 'p', now())",
+	"TypeORM":     `CREATE TABLE migrations (id serial PRIMARY KEY, "timestamp" bigint NOT NULL, name varchar NOT NULL); INSERT INTO migrations VALUES (1, 1, 'a')`,
+	"tern":        "CREATE TABLE public.schema_version (version int4 NOT NULL); INSERT INTO schema_version VALUES (1)",
+	"Alembic":     "CREATE TABLE alembic_version (version_num varchar(32) NOT NULL PRIMARY KEY); INSERT INTO alembic_version VALUES ('ae1027a6acf')",
 }
 
 func TestTheHistoryOfEveryOtherToolIsSeen(t *testing.T) {

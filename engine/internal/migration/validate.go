@@ -80,7 +80,7 @@ func (d Directory) checkSection(m Migration, script Script, statements []Stateme
 			continue
 		}
 		for _, single := range statement.Singles() {
-			if err := refuse(file, single, noTransaction); err != nil {
+			if err := CheckTransaction(file, single, noTransaction); err != nil {
 				return err
 			}
 		}
@@ -88,7 +88,8 @@ func (d Directory) checkSection(m Migration, script Script, statements []Stateme
 	return nil
 }
 
-func refuse(file string, statement Statement, noTransaction bool) error {
+// CheckTransaction refuses a single statement that does not go with the transaction of its file, or with the lack of one.
+func CheckTransaction(file string, statement Statement, noTransaction bool) error {
 	switch {
 	case !noTransaction && statement.OutsideOnly():
 		return failure.At(file, statement.Line, failure.Refused("%s line %d holds a statement that PostgreSQL refuses inside a transaction: "+

@@ -82,6 +82,7 @@ func (s Stream) store() (goosedb.StoreExtender, error) {
 func (s *Session) failed(ctx context.Context, in Stream, step migration.Migration, way Direction, done int, err error) error {
 	script, _ := in.Directory.Script(step)
 	file := filepath.Join(in.Dir, step.File)
+	ended := errors.Is(err, connection.ErrEndedTransaction)
 	stays := "nothing of it stays"
 	var stopped *stepwise.Stopped
 	switch {
@@ -89,8 +90,8 @@ func (s *Session) failed(ctx context.Context, in Stream, step migration.Migratio
 		stays = stopped.Stays() + s.invalid(ctx, migration.ConcurrentIndexes(script.Section(way == Up)))
 	case script.NoTransaction:
 		stays = "all its statements are done and do not run again"
-	case errors.Is(err, connection.ErrEndedTransaction):
-		stays = "look at what of it stays before running it again"
+	case ended:
+		stays = "remove BEGIN and COMMIT, and look at what of it stays before running it again"
 	}
 	var server *pgconn.PgError
 	var said *failure.Error
@@ -111,7 +112,7 @@ func (s *Session) failed(ctx context.Context, in Stream, step migration.Migratio
 	case errors.As(err, &server) && !connection.Lost(err):
 		return failure.MigrationFailed("%s failed: %s (SQLSTATE %s)%s: %s%s",
 			file, s.Target.Redact(server.Message), server.Code, hint(server), stays, before(done))
-	case connection.Lost(err):
+	case connection.Lost(err) && !ended:
 		return failure.Unreachable("%s lost its connection to %s, and the lock with it%s: "+
 			"see make migrate-status, then run again%s", file, s.Target.Address(), kept(stopped), before(done))
 	default:

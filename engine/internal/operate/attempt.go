@@ -122,7 +122,7 @@ func (a *applier) step(ctx context.Context, step migration.Migration) error {
 		})
 		outside, err := a.attempt(ctx, step, script)
 		blockers := stop()
-		if err == nil || !sqlstate.Blocked(err) || ctx.Err() != nil {
+		if err == nil || !sqlstate.Blocked(err) || errors.Is(err, connection.ErrEndedTransaction) || ctx.Err() != nil {
 			return err
 		}
 		obstacle = blocked{error: err, attempts: obstacle.attempts + 1, blockers: blockers}

@@ -274,6 +274,14 @@ func TestAVersionThatWasAppliedFromAnotherFileIsNotTakenForThisOne(t *testing.T)
 	s.Must((*Engine).Up)
 }
 
+func TestNobodyWaitsForTheServicesTablesToFindAHistory(t *testing.T) {
+	s := newService(t, map[string]string{"migrations/00001_a.sql": createA})
+	s.Execute(t, "CREATE TABLE orders (); GRANT ALL ON orders TO "+s.User)
+	s.Execute(t, "BEGIN; LOCK TABLE orders")
+	s.Must((*Engine).Up)
+	s.Execute(t, "ROLLBACK")
+}
+
 func TestTheTimeOfAMigrationHasItsOffset(t *testing.T) {
 	s := newService(t, map[string]string{"migrations/00001_a.sql": createA})
 	s.Execute(t, "ALTER ROLE "+s.User+" SET timezone = 'Asia/Tokyo'")

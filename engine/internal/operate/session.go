@@ -257,8 +257,8 @@ func (s *Session) unreadable(ctx context.Context, table string, err error) error
 		return failure.Refused("the version table %s in %s cannot be read or written (%s, SQLSTATE %s): "+
 			"give role %q the right to do both, and run again", table, s.Target.Database, server.Message, server.Code, s.Target.User)
 	case errors.As(err, &server):
-		return failure.Unreachable("the version table %s in %s cannot be read (%s, SQLSTATE %s): "+
-			"give role %q the right to read and write it", table, s.Target.Database, server.Message, server.Code, s.Target.User)
+		return failure.Unreachable("the version table %s in %s cannot be read or written (%s, SQLSTATE %s): correct what the server says, and run again",
+			table, s.Target.Database, server.Message, server.Code)
 	default:
 		return failure.Unreachable("the connection to %s was lost before anything was changed: run again", s.Target.Address())
 	}

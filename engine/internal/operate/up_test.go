@@ -2,6 +2,7 @@ package operate
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -44,6 +45,26 @@ func TestAFailingMigrationWithoutTransactionSaysThatItsBeginningStays(t *testing
 	s.Refuses((*Engine).Up, failure.CodeMigrationFailed, "the statement before it stays, and does not run again")
 	if !s.HasTable("half") {
 		t.Error("the statement before the failure is gone")
+	}
+}
+
+func TestNothingIsSaidToBeUndoneOfWhatAHiddenCommitKept(t *testing.T) {
+	const hidden = "-- +goose Up\n-- +goose StatementBegin\nCREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; END;\n" +
+		"CREATE TABLE kept (); COMMIT%s\n-- +goose StatementEnd\n-- +goose Down\nSELECT 1;\n"
+	for name, after := range map[string]string{
+		"nothing": "", "an error": "; SELECT 1/0;", "a lock that another session has": "; LOCK TABLE held IN ACCESS SHARE MODE;",
+		"the end of the session": "; SELECT pg_terminate_backend(pg_backend_pid());",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newService(t, map[string]string{"migrations/00001_a.sql": "-- migrate: lock_timeout=100ms\n" + fmt.Sprintf(hidden, after)})
+			s.Execute(t, "CREATE TABLE held (); GRANT ALL ON held TO "+s.User)
+			s.Execute(t, "BEGIN; LOCK TABLE held")
+			s.Refuses((*Engine).Up, failure.CodeMigrationFailed, "look at what of it stays")
+			if !s.HasTable("kept") {
+				t.Error("the COMMIT did not do what it is here for")
+			}
+			s.Execute(t, "ROLLBACK")
+		})
 	}
 }
 
