@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -68,18 +69,20 @@ func (t Target) asked() map[string]string {
 
 func (t Target) ask(ctx context.Context, session *pgx.Conn) (standing, error) {
 	names := append(slices.Sorted(maps.Keys(t.asked())), transactionTimeout)
-	now := standing{settings: map[string]string{}}
-	values := make([]string, len(names))
-	into := []any{&now.pid, &now.standby, &now.readOnly}
 	var columns strings.Builder
-	for position, name := range names {
+	for _, name := range names {
 		fmt.Fprintf(&columns, ", coalesce(current_setting(%s, true), '')", sqltext.Literal(name))
-		into = append(into, &values[position])
 	}
-	err := session.QueryRow(ctx, "SELECT pg_backend_pid(), pg_is_in_recovery(), current_setting('transaction_read_only')::boolean"+columns.String(),
-		pgx.QueryExecModeSimpleProtocol).Scan(into...)
+	// Not by pgx's own query, which refuses a session of another encoding before anybody could say so.
+	results, err := session.PgConn().Exec(ctx, "SELECT pg_backend_pid(), pg_is_in_recovery(), current_setting('transaction_read_only')::boolean"+columns.String()).ReadAll()
+	if err != nil {
+		return standing{}, err
+	}
+	row := results[0].Rows[0]
+	pid, err := strconv.ParseUint(string(row[0]), 10, 32)
+	now := standing{pid: uint32(pid), standby: string(row[1]) == "t", readOnly: string(row[2]) == "t", settings: map[string]string{}}
 	for position, name := range names {
-		now.settings[name] = values[position]
+		now.settings[name] = string(row[3+position])
 	}
 	return now, err
 }

@@ -8,8 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/postgrestest"
+	"avion.internal/migrate/internal/sqlstate"
 )
 
 func TestASessionIsWhatItWasAskedToBe(t *testing.T) {
@@ -59,6 +63,10 @@ func TestTheWireIsUTF8WhateverTheDatabasesEncoding(t *testing.T) {
 			t.Errorf("%s: %d letters, %v", encoding, letters, err)
 		}
 		session.Close()
+		dropping := database.Behind(t, &postgrestest.Proxy{Drop: func(parameter string) bool { return parameter == "client_encoding" }})
+		if _, err := access(dropping).open(t); (failure.CodeOf(err) == failure.CodeRefused) != (encoding != "UTF8") {
+			t.Errorf("%s, of which nobody tells the server: %v", encoding, err)
+		}
 	}
 }
 
@@ -151,15 +159,27 @@ func TestOnlyTheEndOfASessionIsALostConnection(t *testing.T) {
 	if Lost(failure.Refused("the lock was lost")) || Lost(failure.MigrationFailed("a check failed")) {
 		t.Error("a sentence of the engine's own is no lost connection")
 	}
+	for code, lost := range map[string]bool{
+		"25P03": true, "25P04": true, "57P01": true, "57P02": true, "57P03": true, "57P04": true, "57P05": true, "08006": true,
+		"25006": false, "42501": false, "55P03": false, "57014": false,
+	} {
+		if Lost(&pgconn.PgError{Code: code}) != lost {
+			t.Errorf("%s: lost is %t", code, !lost)
+		}
+	}
 	_, session := opened(t, postgrestest.New(t))
-	var err error
-	for _, statement := range []string{"SET idle_in_transaction_session_timeout = '100ms'; BEGIN", "SELECT pg_sleep(1)"} {
-		_, err = session.Exec(statement)
-		time.Sleep(300 * time.Millisecond)
+	transaction, err := session.Begin()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if !Lost(err) {
-		t.Errorf("25P03 ends a session: %v", err)
+	if _, err := transaction.Exec("SET idle_in_transaction_session_timeout = '100ms'"); err != nil {
+		t.Fatal(err)
 	}
+	time.Sleep(300 * time.Millisecond)
+	if _, err = transaction.Exec("SELECT 1"); sqlstate.Of(err) != pgerrcode.IdleInTransactionSessionTimeout || !Lost(err) {
+		t.Errorf("it ends a session: %v", err)
+	}
+	_ = transaction.Rollback()
 	if _, err := session.Exec("SELECT 1"); !Lost(err) || errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}

@@ -31,3 +31,13 @@ func TestARefusedLoginKeepsWhatTheServerSaid(t *testing.T) {
 		t.Errorf("%s: %v", sqlstate.Of(err), err)
 	}
 }
+
+func TestAServerThatTakesNoMoreChangesIsNoFailedMigration(t *testing.T) {
+	for name, first := range map[string]string{"in a transaction": "", "statement by statement": "-- +goose NO TRANSACTION\n"} {
+		t.Run(name, func(t *testing.T) {
+			s := newService(t, map[string]string{"migrations/00001_a.sql": first + "-- +goose Up\n-- +goose StatementBegin\n" +
+				"SELECT set_config('transaction_read_only', 'on', true); CREATE TABLE a ();\n-- +goose StatementEnd\n-- +goose Down\nDROP TABLE a;\n"})
+			s.Refuses((*Engine).Up, failure.CodeUnreachable, "only answers questions now", "on the primary")
+		})
+	}
+}

@@ -2,6 +2,7 @@ package operate
 
 import (
 	"context"
+	"os"
 	"strings"
 	"testing"
 
@@ -25,6 +26,30 @@ func TestTheFirstUpMarksTheDatabase(t *testing.T) {
 	s.Must((*Engine).Up)
 	if got := s.Value(t, marker); got != "test" {
 		t.Error(got, "is written over")
+	}
+}
+
+func TestAnEnvironmentThatNobodySaidMarksNothing(t *testing.T) {
+	s := newService(t, map[string]string{"migrations/00001_a.sql": createA})
+	marks := func() string {
+		return s.Value(t, "SELECT coalesce(string_agg(environment, ' '), 'none') FROM goose_db_version_environment")
+	}
+	if err := os.Unsetenv("ENVIRONMENT"); err != nil { // which the service brings back
+		t.Fatal(err)
+	}
+	for _, way := range []string{"a new database", "one with a history", "one with more to apply"} {
+		s.Must((*Engine).Up)
+		if got := marks(); got != "none" {
+			t.Errorf("%s: %s", way, got)
+		}
+		if way == "one with a history" {
+			s.Write("migrations/00002_b.sql", createB)
+		}
+	}
+	t.Setenv("ENVIRONMENT", "test")
+	s.Must((*Engine).Up)
+	if got := marks(); got != "test" {
+		t.Error(got)
 	}
 }
 

@@ -204,3 +204,26 @@ func TestWithoutTheRightToCreateDatabasesNothingIsMade(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestATableIsKnownByMoreThanItsName(t *testing.T) {
+	server := open(t, postgrestest.New(t))
+	base := []File{file("1", "CREATE TABLE a (id bigint)", "CREATE SCHEMA archive")}
+	for name, c := range map[string]struct {
+		made, changed string
+		locked        bool
+	}{
+		"another schema":         {"CREATE TABLE archive.a (id bigint)", "ALTER TABLE public.a ADD b int", true},
+		"that very table":        {"CREATE TABLE archive.a (id bigint)", "ALTER TABLE archive.a ADD b int", false},
+		"a table that was there": {"CREATE TABLE IF NOT EXISTS a (id bigint)", "ALTER TABLE a ADD b int", true},
+		"the path to a schema":   {"CREATE TABLE archive.a (id bigint); SET search_path = archive", "ALTER TABLE a ADD b int", false},
+		"a temporary one":        {"CREATE TEMPORARY TABLE a (id bigint)", "ALTER TABLE public.a ADD b int", true},
+		"in the shadow of one":   {"CREATE TEMPORARY TABLE a (id bigint)", "ALTER TABLE a ADD b int", false},
+		"one that took the name": {"ALTER TABLE a RENAME TO old; CREATE TABLE a (id bigint)", "ALTER TABLE a ADD b int", false},
+	} {
+		traced := trace(t, server, base, file("2", c.made, c.changed))
+		locks := traced[0].Statements[1].Locks
+		if c.locked != (len(locks) == 1) {
+			t.Errorf("%s: %+v", name, locks)
+		}
+	}
+}
