@@ -148,12 +148,13 @@ func (a *applier) attempt(ctx context.Context, step migration.Migration, script 
 	runner := stepwise.Runner{
 		Session: a.session.DB, Table: a.in.Table, Section: history.Section{Version: step.Version, RollsBack: a.way == Down},
 		File: filepath.Join(a.in.Dir, step.File), Statements: script.Section(a.way == Up),
-		Limit: func(ctx context.Context, patient bool) context.Context { return a.limit(ctx, step, script, patient) },
-		Confirm: func(ctx context.Context, transaction *sql.Tx) error {
-			return a.session.confirm(ctx, transaction)
-		},
+		Limit:  func(ctx context.Context, patient bool) context.Context { return a.limit(ctx, step, script, patient) },
+		Guard:  a.session.guard(),
 		Pooled: a.session.Target.Pooled(),
 		Say:    a.session.Engine.Report.Say,
+	}
+	if lease := a.session.lease; lease != nil {
+		runner.Confirm = func(ctx context.Context, transaction *sql.Tx) error { return lease.Confirm(ctx, transaction) }
 	}
 	if err := runner.Run(ctx); err != nil {
 		var stopped *stepwise.Stopped

@@ -162,3 +162,20 @@ func TestAFileThatIsDownIsTriedAgainToo(t *testing.T) {
 	s.Must((*Engine).Down)
 	s.ExpectVersions("0 1")
 }
+
+func TestNothingMoreOfAFileRunsOnceItHasLetGoOfTheLock(t *testing.T) {
+	const down = "-- +goose Down\nSELECT 1;\n"
+	for name, content := range map[string]string{
+		"statement by statement": "-- +goose NO TRANSACTION\n-- +goose Up\nSELECT pg_advisory_unlock_all();\nCREATE TABLE never ();\n" + down,
+		"outside a transaction":  "-- +goose NO TRANSACTION\n-- +goose Up\nDISCARD ALL;\nCREATE TABLE never ();\n" + down,
+		"in one transaction":     "-- +goose Up\nSELECT pg_advisory_unlock_all();\nCREATE TABLE never ();\n" + down,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newService(t, map[string]string{"migrations/00001_a.sql": content})
+			s.Refuses((*Engine).Up, failure.CodeMigrationFailed, "is not the session's any more")
+			if s.HasTable("never") {
+				t.Error("it went on")
+			}
+		})
+	}
+}

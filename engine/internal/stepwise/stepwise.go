@@ -44,7 +44,9 @@ type Runner struct {
 	// Limit is the context that statements run with. One that waits for others without making anybody wait behind it is called
 	// patient: it may wait for a lock as long as a statement may take.
 	Limit func(ctx context.Context, patient bool) context.Context
-	// Confirm fails where the run has lost its lock.
+	// Guard is a statement that fails where the session has lost its lock, and Confirm does so where that asks more; both may be
+	// empty.
+	Guard   string
 	Confirm func(ctx context.Context, transaction *sql.Tx) error
 	// Pooled tells that each transaction may have another session of the server, which other clients have after it.
 	Pooled bool
@@ -215,37 +217,43 @@ func (r *Runner) inside(ctx context.Context, position int, statement migration.S
 	return transaction.Commit()
 }
 
+// remember is the last statement of its transaction.
 func (r *Runner) remember(ctx context.Context, transaction *sql.Tx, position int, statement migration.Statement) error {
-	if err := r.withOwnSettings(ctx, transaction); err != nil {
-		return err
-	}
-	if err := history.Remember(ctx, transaction, r.Table, r.Section, history.Statement{Position: position, Checksum: checksum(statement)}); err != nil {
-		return err
-	}
-	return r.Confirm(ctx, transaction)
+	return r.last(ctx, transaction, func(ctx context.Context) error {
+		return history.Remember(ctx, transaction, r.Table, r.Section, history.Statement{Position: position, Checksum: checksum(statement)})
+	})
 }
 
-// withOwnSettings lets the rest of a transaction find the engine's tables, whatever the file has set for its next statements.
-func (r *Runner) withOwnSettings(ctx context.Context, transaction *sql.Tx) error {
+// last runs the one statement that ends a transaction, and finds the engine's tables whatever the file has set for its next
+// statements. It shares its message with the guard and COMMIT.
+func (r *Runner) last(ctx context.Context, transaction *sql.Tx, write func(context.Context) error) error {
+	before := r.ownSettings()
+	if r.Confirm != nil {
+		if _, err := transaction.ExecContext(ctx, before); err != nil {
+			return err
+		}
+		if err := r.Confirm(ctx, transaction); err != nil {
+			return err
+		}
+	}
+	if r.Guard != "" {
+		before += "; " + r.Guard
+	}
+	return write(connection.Last(ctx, before))
+}
+
+func (r *Runner) ownSettings() string {
 	if r.Pooled { // nothing that the file has set may reach whoever has the session next
-		_, err := transaction.ExecContext(ctx, "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL")
-		return err
+		return "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL"
 	}
-	_, err := transaction.ExecContext(ctx, "SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL ROLE "+sqltext.Literal(r.own.role)+
-		"; SELECT set_config('search_path', "+sqltext.Literal(r.own.searchPath)+", true)")
-	return err
+	return "SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL ROLE " + sqltext.Literal(r.own.role) +
+		"; SELECT set_config('search_path', " + sqltext.Literal(r.own.searchPath) + ", true)"
 }
 
-// bookkeep writes to the engine's own tables in a transaction of its own.
-func (r *Runner) bookkeep(ctx context.Context, write func(*sql.Tx) error) error {
+// bookkeep writes to the engine's own tables, by one statement in a transaction of its own.
+func (r *Runner) bookkeep(ctx context.Context, write func(context.Context, *sql.Tx) error) error {
 	return history.InTransaction(ctx, r.Session, func(transaction *sql.Tx) error {
-		if err := r.withOwnSettings(ctx, transaction); err != nil {
-			return err
-		}
-		if err := write(transaction); err != nil {
-			return err
-		}
-		return r.Confirm(ctx, transaction)
+		return r.last(ctx, transaction, func(ctx context.Context) error { return write(ctx, transaction) })
 	})
 }
 
@@ -261,7 +269,7 @@ func (r *Runner) outside(ctx context.Context, position int, statement migration.
 		}
 		record.Unusable = unusable
 	}
-	if err := r.bookkeep(ctx, func(transaction *sql.Tx) error {
+	if err := r.bookkeep(ctx, func(ctx context.Context, transaction *sql.Tx) error {
 		return history.Begin(ctx, transaction, r.Table, r.Section, record)
 	}); err != nil {
 		return err
@@ -270,14 +278,14 @@ func (r *Runner) outside(ctx context.Context, position int, statement migration.
 	var server *pgconn.PgError
 	switch {
 	case err == nil, again && record.Failure == "" && errors.As(err, &server) && isDone(server.Code):
-		return r.bookkeep(ctx, func(transaction *sql.Tx) error {
+		return r.bookkeep(ctx, func(ctx context.Context, transaction *sql.Tx) error {
 			return history.End(ctx, transaction, r.Table, r.Section, position, "")
 		})
 	case errors.As(err, &server) && !connection.Lost(err):
 		// What the server said of the end is worth keeping, even where the run was interrupted.
 		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		_ = r.bookkeep(after, func(transaction *sql.Tx) error {
+		_ = r.bookkeep(after, func(after context.Context, transaction *sql.Tx) error {
 			return history.End(after, transaction, r.Table, r.Section, position, server.Code)
 		})
 	}
@@ -299,7 +307,7 @@ func isDone(code string) bool {
 func (r *Runner) ended(ctx context.Context, position int, statement migration.Statement, err error) error {
 	r.byItself = true
 	record := history.Statement{Position: position, Checksum: checksum(statement), Reason: commitsByItself, Unusable: "{}"}
-	return errors.Join(err, r.bookkeep(ctx, func(transaction *sql.Tx) error {
+	return errors.Join(err, r.bookkeep(ctx, func(ctx context.Context, transaction *sql.Tx) error {
 		return history.Begin(ctx, transaction, r.Table, r.Section, record)
 	}))
 }

@@ -66,8 +66,7 @@ func (b bench) runner(session *sql.DB, statements ...string) *Runner {
 			limits.Patient = patient
 			return b.target.WithLimits(ctx, limits, nil)
 		},
-		Confirm: func(ctx context.Context, transaction *sql.Tx) error { return nil },
-		Say:     func(format string, values ...any) { fmt.Fprintf(b.said, format+"\n", values...) },
+		Say: func(format string, values ...any) { fmt.Fprintf(b.said, format+"\n", values...) },
 	}
 }
 
