@@ -120,7 +120,7 @@ def test_a_person_who_follows_the_page_adopts_a_service(existing, follow, engine
 
     page = follow(survey)
     for place in (
-        "Makefile:8: runs goose -dir",
+        "Makefile:8: runs goose up",
         "Makefile:8 has a target migrate-up",
         "migrations/embed.go:5: embeds *.sql",
         "migrations/20240101120000_accounts.sql:1: is not a migration's name",

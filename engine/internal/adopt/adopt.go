@@ -111,6 +111,8 @@ type Folder struct {
 	Path string
 	// Known are the folders of its migrations and seeds.
 	Known []string
+	// Table is where its history is.
+	Table string
 }
 
 // ours are the files that the template brings: what they say of goose is right.
@@ -162,20 +164,26 @@ func (f Folder) known(folder string) bool {
 	return slices.ContainsFunc(f.Known, func(each string) bool { return filepath.ToSlash(filepath.Clean(each)) == folder })
 }
 
-// Read finds everything that the files alone tell.
-func (f Folder) Read() []Finding {
-	var found []Finding
+// Read finds everything that the files alone tell, and the folders of goose's files that are not known.
+func (f Folder) Read() (findings []Finding, ofGoose []string) {
 	folders := map[string]*pile{}
 	f.walk(func(path, content string) {
 		f.sort(folders, path, content)
-		found = append(found, calls(path, content)...)
-		found = append(found, embeds(path, content)...)
-		found = append(found, f.tables(path, content)...)
+		findings = append(findings, calls(path, content)...)
+		findings = append(findings, embeds(path, content)...)
+		findings = append(findings, f.tables(path, content)...)
+		findings = append(findings, f.histories(path, content)...)
 	})
 	for _, each := range folders {
-		found = append(found, each.finding())
+		findings = append(findings, each.finding())
+		if each.tool == "goose" {
+			ofGoose = append(ofGoose, each.folder)
+		}
 	}
-	return found
+	if len(folders) > 0 {
+		findings = append(findings, f.first()...)
+	}
+	return findings, ofGoose
 }
 
 // Sort brings the findings into the order in which they are shown: by area, file and line.

@@ -29,15 +29,41 @@ func TestEveryToolIsCalledInItsOwnWay(t *testing.T) {
 		"Dockerfile": "RUN goose -dir db postgres \"$URL\" up", "run.sh": "dbmate --wait up", "build/Jenkinsfile": "sh 'flyway migrate'",
 		".github/workflows/x.yml": "- run: atlas migrate apply", "Procfile": "release: python manage.py migrate", "package.json": "\"migrate\": \"prisma migrate deploy\"",
 		"compose.yml": "image: migrate/migrate", "main.go": "m, err := migrate.NewWithInstance(\"iofs\", d)", "deploy/run.sh": "alembic -c x.ini upgrade head",
-		"x.mk": "\tsqlx migrate run", "Rakefile": "sh 'rails db:migrate'", "liquibase.yml": "image: liquibase",
+		"x.mk": "\tsqlx migrate run", "y.mk": "\tdbmate --url=$(URL) up", "Rakefile": "sh 'rails db:migrate'", "liquibase.yml": "image: liquibase",
 	} {
 		if found := calls(file, "first line\n"+line+"\n"); len(found) != 1 || found[0].Line != 2 {
 			t.Errorf("%s: %s: %v", file, line, found)
 		}
 	}
-	for file, line := range map[string]string{"Dockerfile": "# goose up", "main.go": "// goose.Up(db)", "x.py": "from alembic import op", "README.md": "goose up", "run.sh": "echo migrate"} {
+	for file, line := range map[string]string{"Dockerfile": "# goose up", "main.go": "// goose.Up(db)", "x.py": "from alembic import op", "README.md": "goose up", "Makefile": "goose up:", "run.sh": "echo migrate"} {
 		if found := calls(file, line); len(found) != 0 {
 			t.Error(file, found)
+		}
+	}
+}
+
+func TestACallIsShownWithoutTheAddressInIt(t *testing.T) {
+	for line, want := range map[string]string{
+		`goose -dir db postgres "user=app password=hunter2" up`: "runs goose up",
+		"dbmate --url=postgres://app:hunter2@host/db up":        "runs dbmate",
+		"migrate -path db -database postgres://app:hunter2@h/d": "runs migrate",
+		"alembic -x url=hunter2 upgrade head":                   "runs alembic upgrade",
+	} {
+		if found := calls("run.sh", line); len(found) != 1 || found[0].Found != want {
+			t.Error(line, found)
+		}
+	}
+}
+
+func TestTheTablesInWhichGooseRemembersAreFound(t *testing.T) {
+	folder := Folder{Table: "goose_db_version"}
+	for line, want := range map[string]string{
+		`goose.SetTableName("auth.versions")`: "auth.versions", "goose -dir x -table versions up": "versions", "GOOSE_TABLE=versions": "versions",
+		`goose.SetTableName("goose_db_version")`: "", "goose.SetTableName(name)": "", "pg_dump --table=users": "",
+	} {
+		found := folder.histories("run.go", "\n"+line+"\n")
+		if want == "" != (len(found) == 0) || len(found) == 1 && (found[0].Line != 2 || !strings.HasSuffix(found[0].Found, " "+want)) {
+			t.Error(line, found)
 		}
 	}
 }

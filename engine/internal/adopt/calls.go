@@ -12,7 +12,7 @@ var callers = regexp.MustCompile(`(?i)(^|/)([^/]*dockerfile[^/]*|[^/]*\.(sh|bash
 // called are the tools as they are called, and as programs take them in.
 var called = regexp.MustCompile(`(?i)\b(goose\s+(-\S+\s+|\S+\s+)*(up|down|status|create|redo|reset|version|fix|validate)\b|goose/v3/cmd/goose|pressly/goose(/v3)?\b|goose\.(Up|Run|SetBaseFS|NewProvider)\w*` +
 	`|golang-migrate/migrate|migrate/migrate\b|migrate\s+-(path|source|database)|migrate\.(New|NewWith\w+)\(` +
-	`|dbmate\s+\S*|flyway(/flyway)?\b|atlas\s+(migrate|schema)\s|ariga\.io/atlas|sqlx\s+migrate|sqlx::migrate|alembic\s+(\S+\s+)*?(upgrade|downgrade|stamp|revision)|liquibase\b|manage\.py\s+migrate|(rails|rake)\s+db:\S+|prisma\s+(migrate|db)\s)`)
+	`|dbmate\s|flyway(/flyway)?\b|atlas\s+(migrate|schema)\s|ariga\.io/atlas|sqlx\s+migrate|sqlx::migrate|alembic\s+(\S+\s+)*?(upgrade|downgrade|stamp|revision)|liquibase\b|manage\.py\s+migrate|(rails|rake)\s+db:\S+|prisma\s+(migrate|db)\s)`)
 
 // calls finds who runs a migration tool today.
 func calls(file, content string) []Finding {
@@ -24,15 +24,47 @@ func calls(file, content string) []Finding {
 	for line := range strings.Lines(content) {
 		number++
 		text := strings.TrimSpace(line)
-		if strings.HasPrefix(text, "#") || strings.HasPrefix(text, "//") || strings.HasPrefix(text, "--") {
+		// What ends in a colon is the name of something, such as a target.
+		if strings.HasPrefix(text, "#") || strings.HasPrefix(text, "//") || strings.HasPrefix(text, "--") || strings.HasSuffix(text, ":") {
 			continue
 		}
-		tool := called.FindString(text)
+		tool := inShort(called.FindString(text))
 		if tool == "" {
 			continue
 		}
-		found = append(found, Finding{Calls, file, number, "runs " + strings.Join(strings.Fields(tool), " "),
+		found = append(found, Finding{Calls, file, number, "runs " + tool,
 			"take it out before the first file that only the engine applies; make migrate-up, compose or the Job take its place"})
+	}
+	return found
+}
+
+var command = regexp.MustCompile(`^[a-z:]+$`)
+
+// inShort leaves out what stands between a tool and its command: an address there may hold a password.
+func inShort(call string) string {
+	words := strings.Fields(call)
+	if len(words) == 0 {
+		return ""
+	}
+	if last := words[len(words)-1]; len(words) > 1 && command.MatchString(last) {
+		return words[0] + " " + last
+	}
+	return words[0]
+}
+
+var remembered = regexp.MustCompile(`(?:\.(?:Set|With)TableName\(\s*"|\bgoose\b.*\s--?table[\s=]+["']?|\bGOOSE_TABLE\s*[:=]\s*["']?)([A-Za-z_][\w.]*)`)
+
+// histories finds the tables in which goose remembers, as far as they are named.
+func (f Folder) histories(file, content string) []Finding {
+	if !callers.MatchString(file) {
+		return nil
+	}
+	var found []Finding
+	for _, place := range remembered.FindAllStringSubmatchIndex(content, -1) {
+		if table := content[place[2]:place[3]]; table != f.Table {
+			found = append(found, Finding{Histories, file, 1 + strings.Count(content[:place[2]], "\n"), "lets goose remember in " + table,
+				"name it as table in .goose.yml"})
+		}
 	}
 	return found
 }

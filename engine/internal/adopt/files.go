@@ -2,7 +2,9 @@ package adopt
 
 import (
 	"fmt"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -19,10 +21,13 @@ type kind struct {
 
 const byHand = "write its SQL down as migrations, and record them with make migrate-baseline (docs/how-to/another-tool.md of the template)"
 
+// The service's own Makefile may know no target of the template yet.
+const imported = "make -f migrations.mk migrate-import FROM=%s writes them as goose's"
+
 // kinds are the tools; the first that fits a file counts.
 var kinds = []kind{
-	{"golang-migrate", regexp.MustCompile(`^\d+_.*\.(up|down)\.sql$`), nil, "make migrate-import FROM=%s writes them as goose's"},
-	{"dbmate", regexp.MustCompile(`^\d+.*\.sql$`), regexp.MustCompile(`(?m)^--\s*migrate:up`), "make migrate-import FROM=%s writes them as goose's"},
+	{"golang-migrate", regexp.MustCompile(`^\d+_.*\.(up|down)\.sql$`), nil, imported},
+	{"dbmate", regexp.MustCompile(`^\d+.*\.sql$`), regexp.MustCompile(`(?m)^--\s*migrate:up`), imported},
 	{"goose", regexp.MustCompile(`\.sql$`), regexp.MustCompile(`(?mi)^--\s*\+goose up`), "name %s as dir in .goose.yml (--data migrations_dir= of copier), or move the files to the folder that it names"},
 	{"goose, in Go", regexp.MustCompile(`^\d+_.*\.go$`), regexp.MustCompile(`goose\.AddMigration`), "replace each with an SQL file of the same version"},
 	{"Flyway", regexp.MustCompile(`^[VUR][0-9._]*__.*\.sql$`), nil, byHand},
@@ -73,6 +78,19 @@ func (p pile) finding() Finding {
 		wayOut = fmt.Sprintf(wayOut, p.folder)
 	}
 	return Finding{Files, p.first, 1, fmt.Sprintf("%s of %s in %s", counted(p.files, "file"), p.tool, p.folder), wayOut}
+}
+
+// first finds the migration that the template brings where it sees no other, beside those that lie elsewhere.
+func (f Folder) first() []Finding {
+	var found []Finding
+	for _, known := range f.Known {
+		file := path.Join(filepath.ToSlash(known), "00001_init_schema.sql")
+		if content, err := os.ReadFile(filepath.Join(f.Path, file)); err == nil && strings.Contains(string(content), "schema_metadata") {
+			found = append(found, Finding{Files, file, 1, "is the template's first migration, and the service has others",
+				"remove it, and with it the seed 00001_test_data.sql, which writes into its table"})
+		}
+	}
+	return found
 }
 
 func counted(number int, what string) string {

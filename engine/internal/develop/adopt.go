@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,6 +17,7 @@ import (
 	"avion.internal/migrate/internal/child"
 	"avion.internal/migrate/internal/connection"
 	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/foreign"
 	"avion.internal/migrate/internal/git"
 	"avion.internal/migrate/internal/history"
 	"avion.internal/migrate/internal/migration"
@@ -52,8 +54,12 @@ func (s *surveyor) unknown(what string, err error) {
 // Adopt shows on one page what will be in the way when the service takes the template over, each with its place and the way
 // out. It changes nothing; rollbacks are tried on a throw-away database.
 func (e *Engine) Adopt(ctx context.Context, options AdoptOptions) error {
-	s := &surveyor{e, adopt.Report{Service: e.Project.Service, Findings: []adopt.Finding{}, Unknown: []string{}}}
-	s.Findings = append(s.Findings, adopt.Folder{Path: ".", Known: []string{e.Project.Migrations.Dir, e.Project.Seed.Dir}}.Read()...)
+	looking := *e
+	looking.Engine = new(*e.Engine)
+	s := &surveyor{&looking, adopt.Report{Service: e.Project.Service, Findings: []adopt.Finding{}, Unknown: []string{}}}
+	found, ofGoose := adopt.Folder{Path: ".", Known: []string{e.Project.Migrations.Dir, e.Project.Seed.Dir}, Table: e.Project.Migrations.Table}.Read()
+	s.Findings = append(s.Findings, found...)
+	s.look(ofGoose)
 	s.files(ctx)
 	s.wiring(ctx)
 	s.compose(ctx)
@@ -72,16 +78,51 @@ func (e *Engine) Adopt(ctx context.Context, options AdoptOptions) error {
 	return nil
 }
 
-// files are the migrations as the rules judge them.
-func (s *surveyor) files(context.Context) {
-	directory, err := migration.ReadDirectory(s.Project.Migrations.Dir, s.Project.Migrations.Rules)
-	if err != nil {
-		s.refused(adopt.Files, err)
-		return
+// look chooses the folder whose files are judged and tried: that of .goose.yml, or the only other one that holds any.
+func (s *surveyor) look(ofGoose []string) {
+	directory, err := s.directory(s.Project.Migrations.Rules)
+	brought := func(m migration.Migration) bool { return m.File == "00001_init_schema.sql" }
+	if err == nil && len(ofGoose) == 1 && !slices.ContainsFunc(directory.Migrations, func(m migration.Migration) bool { return !brought(m) }) {
+		s.Project.Migrations.Dir = ofGoose[0]
 	}
-	for _, problem := range migration.Validate(directory) {
+}
+
+// directory is the folder without what migrate-import writes anew.
+func (s *surveyor) directory(rules migration.Rules) (migration.Directory, error) {
+	directory, err := migration.ReadDirectory(s.Project.Migrations.Dir, rules)
+	foreigner := func(name string) bool { return foreign.ToolOf(filepath.Join(directory.Path, name)) != "" }
+	directory.Migrations = slices.DeleteFunc(directory.Migrations, func(m migration.Migration) bool { return foreigner(m.File) })
+	directory.Misnamed = slices.DeleteFunc(directory.Misnamed, foreigner)
+	return directory, err
+}
+
+const leave = "or leave it as it is, with check_from in .goose.yml above its number"
+
+// files are the migrations as the rules judge them.
+func (s *surveyor) files(ctx context.Context) {
+	problems := func(rules migration.Rules) []error {
+		directory, err := s.directory(rules)
+		if err != nil {
+			return []error{err}
+		}
+		found := migration.Validate(directory)
+		broken, err := s.unparsable(ctx, []migration.Directory{directory})
+		if err != nil {
+			s.unknown("syntax", err)
+		}
+		return append(found, notYet(found, broken)...)
+	}
+	unjudged := s.Project.Migrations.Rules
+	unjudged.CheckFrom = math.MaxInt64
+	var stay []string
+	for _, problem := range problems(unjudged) {
+		stay = append(stay, problem.Error())
+	}
+	for _, problem := range problems(s.Project.Migrations.Rules) {
 		s.refused(adopt.Files, problem)
-		s.Findings[len(s.Findings)-1].WayOut = "or leave it as it is, with check_from in .goose.yml above its number"
+		if !slices.Contains(stay, problem.Error()) {
+			s.Findings[len(s.Findings)-1].WayOut = leave
+		}
 	}
 }
 
@@ -95,6 +136,13 @@ func (s *surveyor) wiring(ctx context.Context) {
 		}
 		for _, clash := range plan.Clashes {
 			s.refused(area, clash)
+		}
+		// A file that is not there stands in nobody's way.
+		if len(plan.Edits)+len(plan.Wired) == 0 {
+			continue
+		}
+		for _, note := range plan.Notes {
+			s.add(area, "", 0, note, "")
 		}
 	}
 }
@@ -114,7 +162,7 @@ const ownCompose = "compose.migrations.yaml"
 // compose holds what Compose itself reads from the service's files against what the template's file brings.
 func (s *surveyor) compose(ctx context.Context) {
 	theirs := slices.DeleteFunc([]string{"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"}, absent)
-	if len(theirs) == 0 || absent(ownCompose) {
+	if len(theirs) == 0 || absent(ownCompose) || s.untracked(ctx, theirs[0]) {
 		return
 	}
 	whole, err := composed(ctx)
@@ -157,6 +205,12 @@ func (s *surveyor) compose(ctx context.Context) {
 	}
 }
 
+// untracked tells that a file came with the copy.
+func (s *surveyor) untracked(ctx context.Context, path string) bool {
+	output, err := child.Git(ctx, "ls-files", "--others", "--", path).Output()
+	return err == nil && len(output) > 0
+}
+
 func absent(path string) bool {
 	_, err := os.Stat(path)
 	return err != nil
@@ -175,8 +229,9 @@ func composed(ctx context.Context, arguments ...string) (resolved, error) {
 var (
 	branchesKey = regexp.MustCompile(`(?m)^\s+branches: \[(.*)\]`)
 	// secretFile is a file that nobody commits, and address one with a password in it.
-	secretFile = regexp.MustCompile(`(^|/)(\.env(\.(local|production|prod|staging))?|id_(rsa|ed25519|ecdsa)|[^/]*\.(pem|key|p12|pfx))$`)
-	address    = regexp.MustCompile(`postgres(?:ql)?://[^:@/\s"'$<{]+:([^@/\s"'$<{%]+)@([^:/\s"'?]+)`)
+	secretFile = regexp.MustCompile(`(^|/)([^/]*\.env(\.(local|production|prod|staging))?|id_(rsa|ed25519|ecdsa)|[^/]*\.(pem|key|p12|pfx))$`)
+	specimen   = regexp.MustCompile(`(?i)(example|sample|template|default|dist|test)[^/]*$`)
+	address    = regexp.MustCompile(`postgres(?:ql)?://[^:@/\s"'$<{]+:([^/\s"'$<{%]+)@([^@:/\s"'?]+)`)
 	harmless   = regexp.MustCompile(`(?i)^(localhost|127\.0\.0\.1|postgres|db|database|host|example.*|.*\.example(\.com)?)$`)
 )
 
@@ -215,15 +270,7 @@ func ignoredBy(ctx context.Context, path string) string {
 }
 
 func (s *surveyor) branches(ctx context.Context) {
-	output, _ := child.Git(ctx, "symbolic-ref", "--short", "refs/remotes/origin/HEAD").Output()
-	branch := strings.TrimPrefix(strings.TrimSpace(string(output)), "origin/")
-	if branch == "" {
-		for _, each := range []string{"main", "master", "trunk"} {
-			if branch == "" && child.Git(ctx, "rev-parse", "--verify", "--quiet", "refs/heads/"+each).Run() == nil {
-				branch = each
-			}
-		}
-	}
+	branch := git.Repository{}.DefaultBranch(ctx)
 	workflows, _ := filepath.Glob(".github/workflows/*-migration.yml")
 	for _, workflow := range workflows {
 		content, err := os.ReadFile(workflow)
@@ -238,7 +285,7 @@ func (s *surveyor) branches(ctx context.Context) {
 
 // secrets finds what must not be in git, and never repeats it.
 func (s *surveyor) secrets(path string) {
-	if secretFile.MatchString(path) {
+	if secretFile.MatchString(path) && !specimen.MatchString(path) {
 		s.add(adopt.Secrets, path, 0, "is in git", "take it out (git rm --cached), and change what it holds: the history keeps it")
 		return
 	}
@@ -294,7 +341,7 @@ func (s *surveyor) rollbacks(ctx context.Context, target connection.Target) (err
 	// Names are among the findings already.
 	tolerant := silent(s.Engine.Engine)
 	tolerant.Project.Migrations.Naming = migration.AsGoose
-	directory, err := migration.ReadDirectory(tolerant.Project.Migrations.Dir, tolerant.Project.Migrations.Rules)
+	directory, err := s.directory(tolerant.Project.Migrations.Rules)
 	if err != nil || len(directory.Migrations) == 0 {
 		return nil
 	}
@@ -352,7 +399,7 @@ func (t *trial) step(ctx context.Context, position int) (goOn bool, err error) {
 	}
 	for ; t.applied < position; t.applied++ {
 		if err := t.checker.apply(ctx, t.directory.Migrations[t.applied], operate.Up); err != nil {
-			t.refusedStep(t.directory.Migrations[t.applied], err)
+			t.refusedStep(t.directory.Migrations[t.applied], err, "")
 			return false, nil
 		}
 	}
@@ -362,7 +409,7 @@ func (t *trial) step(ctx context.Context, position int) (goOn bool, err error) {
 	}
 	m := t.directory.Migrations[position]
 	if err := t.checker.apply(ctx, m, operate.Up); err != nil {
-		t.refusedStep(m, err)
+		t.refusedStep(m, err, "")
 		return false, nil
 	}
 	t.applied++
@@ -370,20 +417,20 @@ func (t *trial) step(ctx context.Context, position int) (goOn bool, err error) {
 		return true, nil //nolint:nilerr // a file without Down is among the findings
 	}
 	if err := t.checker.apply(ctx, m, operate.Down); err != nil {
-		t.refusedStep(m, err)
+		t.refusedStep(m, err, leave)
 		t.close()
 		return true, nil
 	}
 	t.applied--
 	refusal := failure.MigrationFailed("%s does not undo in Down what it does in Up: correct its Down section", filepath.Join(t.directory.Path, m.File))
 	if err := t.checker.hold(ctx, t.checker.Session, before, refusal); err != nil {
-		t.refusedStep(m, err)
+		t.refusedStep(m, err, leave)
 		t.close()
 	}
 	return true, nil
 }
 
-func (t *trial) refusedStep(m migration.Migration, err error) {
+func (t *trial) refusedStep(m migration.Migration, err error, wayOut string) {
 	sentence := strings.TrimPrefix(err.Error(), filepath.Join(t.directory.Path, m.File)+" ")
-	t.add(adopt.Rollbacks, filepath.Join(t.directory.Path, m.File), 0, sentence, "or leave it as it is, with check_from in .goose.yml above its number")
+	t.add(adopt.Rollbacks, filepath.Join(t.directory.Path, m.File), 0, sentence, wayOut)
 }

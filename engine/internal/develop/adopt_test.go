@@ -15,7 +15,7 @@ import (
 var grown = map[string]string{
 	".copier-answers.yml":                  "parts: [compose, github_actions]\n",
 	"migrations.mk":                        "migrate-up:\n\t@true\n",
-	"Makefile":                             "migrate-up:\n\tgoose -dir ./migrations postgres up\n",
+	"Makefile":                             "migrate-up:\n\tgoose -dir ./migrations postgres postgres://app:hunter2@prod/auth up\n",
 	"Dockerfile":                           "FROM golang\n# goose up is called below\nRUN go install github.com/pressly/goose/v3/cmd/goose@latest\n",
 	"cmd/main.go":                          "package main\n\n//go:embed migrations/*.sql\nvar files embed.FS\n\nfunc main() {\n\tgoose.Up(db, \"migrations\")\n}\n",
 	".github/workflows/auth-migration.yml": "on:\n  push:\n    branches: [main, develop]\n",
@@ -31,7 +31,9 @@ var grown = map[string]string{
 	"migrations/5_Short.sql":               "-- +goose Up\nCREATE TABLE short (id int);\n-- +goose Down\nDROP TABLE short;\n",
 	".gitignore":                           "*_d.sql\n",
 	".env.production":                      "DB_PASSWORD=hunter2\n",
-	"scripts/load.sh":                      "psql postgres://app:hunter2@db.prod.internal/auth\npsql postgres://app:app@localhost/auth\n",
+	"scripts/load.sh":                      "psql postgres://app:hunter2@db.prod.internal/auth\npsql postgres://app:app@localhost/auth\npsql postgres://app:p@ss@localhost/auth\n",
+	"app.env":                              "KEY=hunter2\n",
+	"example.env":                          "KEY=changeme\n",
 }
 
 func (s service) adopted() adopt.Report {
@@ -61,14 +63,14 @@ func TestAdoptShowsWhatWillBeInTheWayWithItsPlace(t *testing.T) {
 	}
 	page := strings.Join(all, "\n")
 	for _, want := range []string{
-		"Migrations: db/pairs/000001_a.down.sql:1: 2 files of golang-migrate in db/pairs: make migrate-import FROM=db/pairs",
+		"Migrations: db/pairs/000001_a.down.sql:1: 2 files of golang-migrate in db/pairs: make -f migrations.mk migrate-import FROM=db/pairs",
 		"Migrations: other/00001_x.sql:1: 1 file of goose in other: name other as dir",
 		"Migrations: alembic/versions/ab12.py:1: 1 file of Alembic",
 		"Migrations: migrations/5_Short.sql:1: is not a migration's name",
-		"Calls of a migration tool: Makefile:2: runs goose -dir",
+		"Calls of a migration tool: Makefile:2: runs goose up",
 		"Calls of a migration tool: Dockerfile:3: runs",
 		"Calls of a migration tool: cmd/main.go:7: runs goose.Up",
-		"Calls of a migration tool: .github/workflows/deploy.yml:4: runs migrate -path",
+		"Calls of a migration tool: .github/workflows/deploy.yml:4: runs migrate",
 		"Files in the program: cmd/main.go:3: embeds migrations/*.sql",
 		"Histories and tables: db/pairs/000001_a.up.sql:1: creates goose_db_version",
 		"has a history in schema_migrations (of golang-migrate)",
@@ -77,13 +79,14 @@ func TestAdoptShowsWhatWillBeInTheWayWithItsPlace(t *testing.T) {
 		"Rollbacks: migrations/00002_b.sql: failed: table \"c\"",
 		"Secrets in git: .env.production: is in git",
 		"Secrets in git: scripts/load.sh:1: holds an address",
+		"Secrets in git: app.env: is in git",
 		"Makefile: Makefile:2 has a target migrate-up",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is not in\n%s", want, page)
 		}
 	}
-	for _, unwanted := range []string{"runs alembic", "Dockerfile:2", "load.sh:2", "migrations.mk:"} {
+	for _, unwanted := range []string{"runs alembic", "Dockerfile:2", "load.sh:2", "load.sh:3", "example.env", "migrations.mk:"} {
 		if strings.Contains(page, unwanted) {
 			t.Errorf("%q is in\n%s", unwanted, page)
 		}
@@ -136,4 +139,78 @@ func (s service) gitSays(arguments ...string) string {
 		s.T.Fatal(err)
 	}
 	return string(output)
+}
+
+// places are the findings of an area, a line each.
+func places(report adopt.Report, area adopt.Area) string {
+	var all []string
+	for _, each := range report.Findings {
+		if each.Area == area {
+			all = append(all, each.String())
+		}
+	}
+	return strings.Join(all, "\n")
+}
+
+func TestAdoptJudgesTheFilesWhereTheyAre(t *testing.T) {
+	s := newService(t, map[string]string{
+		"migrations/00001_init_schema.sql": "-- +goose Up\nCREATE TABLE schema_metadata (id int);\n-- +goose Down\nDROP TABLE schema_metadata;\n",
+		"sql/20240101120000_b.sql":         "-- +goose Up\nCREATE TABLE b (id int);\n-- +goose Down\nDROP TABLE c;\n",
+	})
+	report := s.adopted()
+	files := places(report, adopt.Files)
+	for _, want := range []string{
+		"migrations/00001_init_schema.sql:1: is the template's first migration, and the service has others: remove it",
+		"sql/20240101120000_b.sql:1: 1 file of goose in sql: name sql as dir",
+		"sql/20240101120000_b.sql:1: is not a migration's name",
+	} {
+		if !strings.Contains(files, want) {
+			t.Errorf("%q is not in\n%s", want, files)
+		}
+	}
+	if found := places(report, adopt.Rollbacks); !strings.HasPrefix(found, "sql/20240101120000_b.sql: failed: table \"c\" does not exist") {
+		t.Error(found)
+	}
+}
+
+func TestAdoptDoesNotJudgeWhatIsImportedAnyway(t *testing.T) {
+	s := newService(t, map[string]string{
+		"migrations/20240101120000_a.up.sql":   "CREATE TABLE a (id int);\n",
+		"migrations/20240101120000_a.down.sql": "DROP TABLE b;\n",
+	})
+	report := s.adopted()
+	if found := places(report, adopt.Files); strings.Count(found, "\n") != 0 || !strings.Contains(found, "2 files of golang-migrate in migrations") {
+		t.Error(found)
+	}
+	if unknown := strings.Join(report.Unknown, "\n"); strings.Contains(unknown, "rollbacks") {
+		t.Error(unknown)
+	}
+}
+
+func TestAdoptOffersToLeaveOnlyWhatMayBeLeft(t *testing.T) {
+	s := newService(t, map[string]string{
+		"migrations/00001_a.sql": "-- +goose Up\nCREATE TABLE a (id int);\n-- +goose Down\nALTER TABLE a ALTER COLUMN id SET NULL;\n",
+		"migrations/00002_b.sql": "-- +goose Up\nCREATE TABLE;\n-- +goose Down\nDROP TABLE b;\n",
+	})
+	report := s.adopted()
+	found := strings.Split(places(report, adopt.Files), "\n")
+	if len(found) != 2 || !strings.Contains(found[0], "00001_a.sql:4: line 4 is no SQL") || !strings.HasSuffix(found[0], leave) ||
+		!strings.Contains(found[1], "00002_b.sql:2: line 2 is no SQL") || strings.HasSuffix(found[1], leave) {
+		t.Error(strings.Join(found, "\n"))
+	}
+	tried := strings.Split(places(report, adopt.Rollbacks), "\n")
+	if len(tried) != 2 || !strings.HasSuffix(tried[0], leave) || strings.HasSuffix(tried[1], leave) {
+		t.Error(strings.Join(tried, "\n"))
+	}
+}
+
+func TestAdoptRepeatsWhatIsWorthKnowingOfTheServicesOwnFiles(t *testing.T) {
+	s := newService(t, map[string]string{
+		".copier-answers.yml": "parts: []\n", "migrations.mk": "migrate-up:\n\t@true\n", ".env": "",
+		"Makefile":               "ifneq ($(wildcard .env),)\ninclude .env\nexport\nendif\n",
+		"migrations/00001_a.sql": createA,
+	})
+	if found := places(s.adopted(), adopt.Targets); !strings.Contains(found, "exports everything") {
+		t.Error(found)
+	}
 }

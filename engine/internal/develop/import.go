@@ -53,8 +53,12 @@ func (e *Engine) Import(ctx context.Context, from string) error {
 	if _, err := draft.Write(e.Project.Migrations.Dir, files); err != nil {
 		return err
 	}
-	e.Report.Say("%s written to %s, and nothing was deleted: take the old files out of %s when %s does not need them any more",
-		migrations(len(files), "was", "were"), e.Project.Migrations.Dir, made.Path, made.Tool)
+	when := "when " + string(made.Tool) + " does not need them any more"
+	if made.Path == filepath.Clean(e.Project.Migrations.Dir) {
+		when = "before anything runs, because goose takes every SQL file there for its own"
+	}
+	e.Report.Say("%s written to %s, and nothing was deleted: take the old files out of %s %s",
+		migrations(len(files), "was", "were"), e.Project.Migrations.Dir, made.Path, when)
 	e.Report.Say("write check_from: %s into .goose.yml, so that nobody judges what was before", migration.FormatVersion(made.last()+1))
 	e.sayBaseline(made, applied)
 	return nil

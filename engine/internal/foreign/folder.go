@@ -66,7 +66,7 @@ func Find(top string) []string {
 		case entry.IsDir() && path != top && migration.Elsewhere(entry.Name()):
 			return fs.SkipDir
 		case entry.IsDir() || slices.Contains(found, filepath.Dir(path)):
-		case toolOf(path) != "":
+		case ToolOf(path) != "":
 			found = append(found, filepath.Dir(path))
 		}
 		return nil
@@ -74,8 +74,8 @@ func Find(top string) []string {
 	return found
 }
 
-// toolOf is the tool that a file is of, or empty.
-func toolOf(path string) Tool {
+// ToolOf is the tool that a file is of, or empty.
+func ToolOf(path string) Tool {
 	name := filepath.Base(path)
 	if pairName.MatchString(name) {
 		return GolangMigrate
@@ -100,7 +100,7 @@ func Read(path string) (Folder, error) {
 	byVersion := map[int64]*Migration{}
 	for _, entry := range entries {
 		file := filepath.Join(path, entry.Name())
-		tool := toolOf(file)
+		tool := ToolOf(file)
 		if tool == "" || entry.IsDir() {
 			continue
 		}

@@ -23,7 +23,17 @@ import (
 type Repository struct{}
 
 // defaultBranches are where work is merged to, if the remote does not say it.
-var defaultBranches = []string{"origin/HEAD", "origin/main", "origin/master", "main", "master"}
+var defaultBranches = []string{"origin/HEAD", "origin/main", "origin/master", "origin/trunk", "main", "master", "trunk"}
+
+// DefaultBranch is the name of the branch that work is merged to, empty if nothing tells it.
+func (r Repository) DefaultBranch(ctx context.Context) string {
+	for _, branch := range defaultBranches {
+		if name, err := r.ask(ctx, "rev-parse", "--abbrev-ref", "--verify", "--quiet", branch); err == nil {
+			return strings.TrimPrefix(strings.TrimSpace(name), "origin/")
+		}
+	}
+	return ""
+}
 
 // Added names the files of a folder that are not in the base yet, committed or not. Without a repository, or without a
 // base that could be told, nothing is known.

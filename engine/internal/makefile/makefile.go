@@ -58,13 +58,16 @@ type reader struct {
 	Makefile
 	folder string
 	read   func(string) ([]byte, bool)
+	// conditions is how many the current line stands in.
+	conditions int
 }
 
 var (
 	assignment = regexp.MustCompile(`^\s*(?:(?:export|override|private|unexport)\s+)*([^\s:#=!?+$(){}]+)\s*(?:::?:?=|\?=|\+=|!=|=)\s*(.*)$`)
 	ruleLine   = regexp.MustCompile(`^([^\s:#=][^:#=]*?)\s*(&?::?)([^=]*)(?:=.*)?$`)
 	includes   = regexp.MustCompile(`^ *(-include|sinclude|include)\s+(.*)$`)
-	directive  = regexp.MustCompile(`^ *(?:ifeq|ifneq|ifdef|ifndef|else|endif|export|unexport|vpath|load|-load|undefine|override|private)\b`)
+	condition  = regexp.MustCompile(`^ *(ifeq|ifneq|ifdef|ifndef|endif)\b`)
+	directive  = regexp.MustCompile(`^ *(?:else|export|unexport|vpath|load|-load|undefine|override|private)\b`)
 	defined    = regexp.MustCompile(`^ *(?:(?:export|override)\s+)*define\s+([^\s=:?+]+)`)
 )
 
@@ -120,6 +123,14 @@ func (r *reader) line(name string, number int, line string, open []int) []int {
 		r.set(parts[1], Variable{File: name, Line: number, Value: strings.TrimSpace(withoutComment(parts[2]))})
 		return nil
 	}
+	if parts := condition.FindStringSubmatch(line); parts != nil {
+		if parts[1] == "endif" {
+			r.conditions--
+		} else {
+			r.conditions++
+		}
+		return open
+	}
 	if directive.MatchString(line) {
 		return open
 	}
@@ -151,7 +162,7 @@ func (r *reader) set(name string, variable Variable) {
 	r.Variables[name] = append(r.Variables[name], variable)
 }
 
-// include follows an include whose names can be told without make.
+// include follows an include whose names can be told without make. What a condition guards may well not be there.
 func (r *reader) include(name string, number int, demanded bool, text string) {
 	expanded, known := r.expand(text, 0)
 	if !known {
@@ -164,7 +175,7 @@ func (r *reader) include(name string, number int, demanded bool, text string) {
 			files = r.glob(word)
 		}
 		for _, file := range files {
-			if _, there := r.read(file); !there && demanded && !r.makes(file) {
+			if _, there := r.read(file); !there && demanded && r.conditions == 0 && !r.makes(file) {
 				r.Problem = &Place{name, number, file + " is not there"}
 				return
 			}

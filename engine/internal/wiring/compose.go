@@ -91,8 +91,12 @@ func (s Service) composeClashes(plan *Plan, file string, own, brought *yaml.Node
 		for key, theirs := range pairs(value(own, section)) {
 			kept := value(ours, key.Value)
 			if has(ours, key.Value) && (section == "services" || !same(theirs, kept)) {
-				plan.clash("%s:%d has %q among its %s, which %s brings too: remove the service's, or give it another name",
-					file, key.Line, key.Value, section, database)
+				wayOut := ""
+				if isServer(theirs) {
+					wayOut = ", or answer compose_server with it, so that the template brings none"
+				}
+				plan.clash("%s:%d has %q among its %s, which %s brings too: remove the service's, or give it another name%s",
+					file, key.Line, key.Value, section, database, wayOut)
 			}
 		}
 	}
@@ -106,7 +110,7 @@ func (s Service) composeClashes(plan *Plan, file string, own, brought *yaml.Node
 		}
 		if isServer(service) {
 			plan.note("%s:%d: %s is a PostgreSQL server too; the migrations of compose go to the one that %s brings: "+
-				"let the service use that one, and remove %s", file, name.Line, name.Value, database, name.Value)
+				"let the service use that one, and remove %s, or answer compose_server with it", file, name.Line, name.Value, database, name.Value)
 		}
 		for _, port := range items(value(service, "ports")) {
 			if s.published(port) == s.Port {

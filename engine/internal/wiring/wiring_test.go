@@ -126,7 +126,9 @@ func TestAClashInTheMakefileIsReportedWithItsPlace(t *testing.T) {
 		"migrate = goose\nall: ; $(migrate)\n":              "Makefile:1 sets the variable migrate",
 		".RECIPEPREFIX = >\nall:\n> @echo own\n":            ".RECIPEPREFIX",
 		"include .env\nall:\n":                              ".env",
-		"all:\n  echo no tab\n":                             "missing separator",
+		"ifneq ($(wildcard .env),)\ninclude .env\nelse ifdef X\nendif\nmigrate-up: ; goose up\n": "Makefile:5 has a target migrate-up",
+		"ifdef X\nendif\ninclude .env\nmigrate-up: ; goose up\n":                                 "Makefile:3 (.env is not there)",
+		"all:\n  echo no tab\n": "missing separator",
 	} {
 		s := service(t, map[string]string{"Makefile": content, "own.mk": "migrate-down:\n\t@goose down\n"})
 		found := plan(t, s)
