@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -48,5 +49,23 @@ func TestGitLooksWhereItIsAndNotWhereAHookWas(t *testing.T) {
 	}
 	if os.Getenv("GIT_DIR") == "" {
 		t.Error("the test has set nothing")
+	}
+}
+
+func TestNobodyElseStartsAProgram(t *testing.T) {
+	started := regexp.MustCompile(`\bexec\.Command(Context)?\(|\bos\.StartProcess\(`)
+	err := filepath.WalkDir("../..", func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") ||
+			strings.HasSuffix(filepath.Dir(path), "test") || filepath.Base(path) == "child.go" {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if found := started.Find(content); found != nil {
+			t.Errorf("%s: %s", path, found)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
