@@ -91,31 +91,35 @@ func (c *conn) limit(ctx context.Context) error {
 	return err
 }
 
-// reassert puts the limits of a migration into force again that a statement has made longer.
+// reassert puts the limits of a migration into force again that a statement has made longer, and the encoding that every file is
+// sent in.
 func (c *conn) reassert(ctx context.Context) error {
 	wanted := limitsOf(ctx)
 	names := slices.Sorted(maps.Keys(wanted.settings))
-	longer := map[string]string{}
+	changed := map[string]string{}
 	for _, name := range names {
 		value, err := c.show(ctx, name)
 		if err != nil {
 			return err
 		}
 		if isLonger(value, wanted.settings[name]) {
-			longer[name] = wanted.settings[name]
+			changed[name] = wanted.settings[name]
 			if wanted.lifted != nil {
 				wanted.lifted(name, value)
 			}
 		}
 	}
-	if len(longer) == 0 {
+	if len(names) > 0 && c.physical.Conn().PgConn().ParameterStatus("client_encoding") != encoding {
+		changed["client_encoding"] = encoding
+	}
+	if len(changed) == 0 {
 		return nil
 	}
 	command := "SET" // which outlasts the transaction, as that of the statement may
 	if c.settings != nil {
 		command = "SET LOCAL" // the session is not ours
 	}
-	_, _, err := c.message(ctx, strings.Join(set(command, longer), "; "))
+	_, _, err := c.message(ctx, strings.Join(set(command, changed), "; "))
 	return err
 }
 

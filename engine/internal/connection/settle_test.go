@@ -70,6 +70,30 @@ func TestTheWireIsUTF8WhateverTheDatabasesEncoding(t *testing.T) {
 	}
 }
 
+func TestNoFileChangesTheEncodingOfTheWire(t *testing.T) {
+	target, session := opened(t, postgrestest.New(t))
+	ctx := target.WithLimits(context.Background(), Limits{}, nil)
+	for _, statement := range []string{
+		"SET client_encoding = 'LATIN1'", "SET LOCAL client_encoding = 'SJIS'", "SET NAMES 'SQL_ASCII'", "SELECT set_config('client_encoding', 'EUC_JP', false)",
+		"DO $$ BEGIN SET client_encoding = 'LATIN1'; END $$", "SET client_encoding = 'LATIN1'; SELECT 1",
+	} {
+		transaction, err := session.BeginTx(ctx, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := transaction.ExecContext(ctx, statement); err != nil {
+			t.Fatalf("%s: %s", statement, err)
+		}
+		var letters int
+		if err := transaction.QueryRowContext(ctx, "SELECT char_length('café')").Scan(&letters); err != nil || letters != 4 {
+			t.Errorf("%s: %d letters, %v", statement, letters, err)
+		}
+		if err := transaction.Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestAStandbyOrAReadOnlyServerIsNoServerToMigrate(t *testing.T) {
 	database := postgrestest.New(t)
 	database.Execute(t, fmt.Sprintf("ALTER ROLE %s SET default_transaction_read_only = on", database.User))

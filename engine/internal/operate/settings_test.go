@@ -16,7 +16,7 @@ const remember = "-- +goose Up\nCREATE TABLE public.%N AS " + rememberSettings +
 func remembering(name string) string { return strings.ReplaceAll(remember, "%N", name) }
 
 const setEverything = "SET search_path = pg_catalog;\nSET lock_timeout = 1;\nSET statement_timeout = '9s';\nSELECT set_config('work_mem', '1MB', false);\n" +
-	"SET custom.environment = 'production';\nSET client_encoding = 'LATIN1';\nSET custom.mine = 'x';\nSET ROLE pg_read_all_stats;\n"
+	"SET custom.environment = 'production';\nSET client_encoding = 'LATIN1';\nSET standard_conforming_strings = off;\nSET custom.mine = 'x';\nSET ROLE pg_read_all_stats;\n"
 
 func TestNothingThatAFileSetsReachesTheNext(t *testing.T) {
 	for _, annotation := range []string{"", "-- +goose NO TRANSACTION\n"} {
