@@ -74,6 +74,7 @@ def test_page_about_monorepos(shell, monorepo, git):
     assert git("status", "--porcelain", cwd=monorepo).split() == ["M", ANSWERS_FILE]
 
 
+@pytest.mark.slow
 def test_the_trap_and_the_way_out_are_as_the_page_says(shell, monorepo, git, tmp_path):
     first, *_ = blocks("monorepo.md")
     shell(first, monorepo)

@@ -101,7 +101,7 @@ def named(sources, tmp_path) -> Callable[[str], Path]:
     return named
 
 
-@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize("name", others_slow(GOOD, 5))
 def test_legal_name_is_legal_everywhere(named, name):
     assert_legal_everywhere(named(name))
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.render.test_copy import SERVICES
 
 VERSION = "SELECT max(version_id) FROM goose_db_version"
 
 
+@pytest.mark.slow
 def test_twelve_services_on_one_server_do_not_disturb_each_other(run, service, create_database):
     databases = {}
     for folder, name in SERVICES.items():

@@ -81,7 +81,7 @@ def small(template, tmp_path_factory) -> Interface:
     return read(folder, ONE, EDGE)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", others_slow([*LOSSES], 5))
 def test_each_kind_of_loss_is_seen(template, small, loss, tmp_path):
     folder = check_out(template, "v9999.0.0", tmp_path)
     if "executable" not in loss:

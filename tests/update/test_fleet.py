@@ -156,6 +156,7 @@ def test_status_tells_version_lag_and_edits(service, fleet, git):
     assert row.split() == [str(service), "v1.0.0", "1", "migrations.mk"]
 
 
+@pytest.mark.slow
 def test_status_of_two_hundred_services_takes_less_than_five_seconds(services, fleet):
     folders = services(200)
     used = os.times()

@@ -334,6 +334,7 @@ BREACHES = {
 }
 
 
+@pytest.mark.slow
 def test_every_promise_notices_that_it_is_broken(updated):
     assert list(BREACHES) == PROMISES
     update = updated(HEAD, NEXT, ANSWERS["defaults"])
