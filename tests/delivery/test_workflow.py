@@ -222,6 +222,16 @@ def test_branch_without_migrations_passes(run_workflow):
     assert outcome.results["gate"] == "success", outcome.output
 
 
+def test_rollbacks_below_check_from_are_not_tried(copier_cli, runners, tmp_path):
+    service = tmp_path / "avion-auth"
+    assert copier_cli([*COPY[1:], "avion-auth"], cwd=tmp_path).returncode == 0
+    migration("CREATE TABLE devices (id bigint PRIMARY KEY);", "DROP TABLE never_there;", "00002_old.sql")(service)
+    migration("CREATE TABLE users (id bigint PRIMARY KEY);", "DROP TABLE users;", "00003_new.sql")(service)
+    replace(".goose.yml", "driver: postgres", "driver: postgres\ncheck_from: 00003")(service)
+    outcome = runners.run(repository := actions.Repository(tmp_path, service), repository.first_push())
+    assert outcome.results["gate"] == "success", outcome.output
+
+
 def test_first_push_passes(runners, repository):
     assert runners.run(repository, repository.first_push()).results["gate"] == "success"
 

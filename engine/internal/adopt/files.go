@@ -28,7 +28,7 @@ const imported = "make -f migrations.mk migrate-import FROM=%s writes them as go
 var kinds = []kind{
 	{"golang-migrate", regexp.MustCompile(`^\d+_.*\.(up|down)\.sql$`), nil, imported},
 	{"dbmate", regexp.MustCompile(`^\d+.*\.sql$`), regexp.MustCompile(`(?m)^--\s*migrate:up`), imported},
-	{"goose", regexp.MustCompile(`\.sql$`), regexp.MustCompile(`(?mi)^--\s*\+goose up`), "name %s as dir in .goose.yml (--data migrations_dir= of copier), or move the files to the folder that it names"},
+	{"goose", regexp.MustCompile(`\.sql$`), regexp.MustCompile(`(?mi)^--\s*\+goose up`), "copy again with --data migrations_dir=%s, or move the files to the folder that .goose.yml names"},
 	{"goose, in Go", regexp.MustCompile(`^\d+_.*\.go$`), regexp.MustCompile(`goose\.AddMigration`), "replace each with an SQL file of the same version"},
 	{"Flyway", regexp.MustCompile(`^[VUR][0-9._]*__.*\.sql$`), nil, byHand},
 	{"Alembic", regexp.MustCompile(`\.py$`), regexp.MustCompile(`(?m)^from alembic import op|^down_revision\b`), byHand},

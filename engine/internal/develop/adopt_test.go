@@ -64,7 +64,7 @@ func TestAdoptShowsWhatWillBeInTheWayWithItsPlace(t *testing.T) {
 	page := strings.Join(all, "\n")
 	for _, want := range []string{
 		"Migrations: db/pairs/000001_a.down.sql:1: 2 files of golang-migrate in db/pairs: make -f migrations.mk migrate-import FROM=db/pairs",
-		"Migrations: other/00001_x.sql:1: 1 file of goose in other: name other as dir",
+		"Migrations: other/00001_x.sql:1: 1 file of goose in other: copy again with --data migrations_dir=other,",
 		"Migrations: alembic/versions/ab12.py:1: 1 file of Alembic",
 		"Migrations: migrations/5_Short.sql:1: is not a migration's name",
 		"Calls of a migration tool: Makefile:2: runs goose up",
@@ -161,7 +161,7 @@ func TestAdoptJudgesTheFilesWhereTheyAre(t *testing.T) {
 	files := places(report, adopt.Files)
 	for _, want := range []string{
 		"migrations/00001_init_schema.sql:1: is the template's first migration, and the service has others: remove it",
-		"sql/20240101120000_b.sql:1: 1 file of goose in sql: name sql as dir",
+		"sql/20240101120000_b.sql:1: 1 file of goose in sql: copy again with --data migrations_dir=sql,",
 		"sql/20240101120000_b.sql:1: is not a migration's name",
 	} {
 		if !strings.Contains(files, want) {

@@ -98,7 +98,7 @@ var engine = func() string {
 
 // create makes a table that nobody but the engine writes to.
 func create(ctx context.Context, tx *sql.Tx, table, columns string) error {
-	_, err := tx.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS "+table+columns+"; "+Protect(table))
+	_, err := tx.ExecContext(ctx, creation(table, columns))
 	return err
 }
 

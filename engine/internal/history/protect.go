@@ -17,17 +17,27 @@ const longestRace = 10
 // both find it missing.
 func CreateTable(ctx context.Context, session *sql.DB, table, columns string) error {
 	for attempt := 1; ; attempt++ {
-		_, err := session.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS "+table+" ("+columns+"); "+Protect(table))
+		_, err := session.ExecContext(ctx, creation(table, " ("+columns+")"))
 		if err == nil || attempt == longestRace || !alreadyThere(err) {
 			return err
 		}
 	}
 }
 
+// creation makes a table where there is none, and its schema too: on an empty database nobody else could have made that, and the
+// right to make one is asked for only where it is missing.
+func creation(table, columns string) string {
+	statement := "CREATE TABLE IF NOT EXISTS " + table + columns + "; " + Protect(table)
+	if schema, _, qualified := strings.Cut(table, "."); qualified {
+		return "DO $$ BEGIN IF to_regnamespace(" + sqltext.Literal(schema) + ") IS NULL THEN CREATE SCHEMA " + schema + "; END IF; END $$; " + statement
+	}
+	return statement
+}
+
 // alreadyThere recognises that another runner was quicker. The internal error is "tuple concurrently updated": two protect the
 // table at the same moment.
 func alreadyThere(err error) bool {
-	return sqlstate.Is(err, pgerrcode.UniqueViolation, pgerrcode.DuplicateTable, pgerrcode.DuplicateObject, pgerrcode.InternalError)
+	return sqlstate.Is(err, pgerrcode.UniqueViolation, pgerrcode.DuplicateTable, pgerrcode.DuplicateSchema, pgerrcode.DuplicateObject, pgerrcode.InternalError)
 }
 
 // Protect is the statement that takes a new table out of what default privileges give the service's own role: who could

@@ -108,6 +108,15 @@ func (d Directory) FromJudged(all []Migration) []Migration {
 	return slices.DeleteFunc(slices.Clone(all), func(m Migration) bool { return !d.Judged(m) })
 }
 
+// LastUnjudged is the last version whose rollback nobody judges, 0 if all are judged.
+func (d Directory) LastUnjudged() int64 {
+	position := len(d.Migrations) - len(d.FromJudged(d.Migrations))
+	if position == 0 {
+		return 0
+	}
+	return d.Migrations[position-1].Version
+}
+
 // parseName reads the version of any name that goose takes.
 func parseName(name string) (int64, bool) {
 	parts := gooseName.FindStringSubmatch(name)

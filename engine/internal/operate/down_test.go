@@ -14,6 +14,18 @@ func three(t *testing.T) service {
 	})
 }
 
+func TestToStopsAboveWhatIsNotJudged(t *testing.T) {
+	s := newService(t, map[string]string{
+		"migrations/00001_a.sql": "-- +goose Up\nCREATE TABLE a (id int);\n-- +goose Down\nDROP TABLE nowhere;\n", "migrations/00003_b.sql": createB, "migrations/00004_c.sql": createC,
+	})
+	s.Must((*Engine).Up)
+	s.Write(".goose.yml", "driver: postgres\ncheck_from: 00002\n")
+	s.Must(to("check_from"))
+	s.ExpectVersions("0 1")
+	s.Write(".goose.yml", "driver: postgres\n")
+	s.Refuses(to("check_from"), failure.CodeMigrationFailed)
+}
+
 func to(version string) func(*Engine, context.Context) error {
 	return func(engine *Engine, ctx context.Context) error { return engine.To(ctx, version) }
 }

@@ -296,3 +296,15 @@ func TestTheTimeOfAMigrationHasItsOffset(t *testing.T) {
 		t.Error(document.Migrations[0].AppliedAt, err)
 	}
 }
+
+func TestTheVersionTableMayBeInASchemaThatIsNotThereYet(t *testing.T) {
+	s := newService(t, map[string]string{
+		".goose.yml":             "driver: postgres\ntable: own.versions\n",
+		"migrations/00001_a.sql": "-- +goose Up\nCREATE SCHEMA IF NOT EXISTS own;\nCREATE TABLE own.a (id int);\n-- +goose Down\nDROP TABLE own.a;\n",
+	})
+	s.Must((*Engine).Up)
+	s.Must((*Engine).Redo)
+	if found := s.Value(t, "SELECT count(*) FROM own.versions WHERE version_id = 1"); found != "1" {
+		t.Error(found)
+	}
+}

@@ -31,17 +31,23 @@ func (e *Engine) To(ctx context.Context, typed string) error {
 	return session.Up(ctx, version)
 }
 
+// belowJudged is, as a version, the last one whose rollback nobody judges, as check_from in .goose.yml says.
+const belowJudged = "check_from"
+
 func (e *Engine) parseVersion(typed string) (int64, error) {
+	directory, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Rules)
+	if err != nil {
+		return 0, err
+	}
+	if typed == belowJudged {
+		return directory.LastUnjudged(), nil
+	}
 	if typed == "" {
 		return 0, failure.Refused("no version is named: run make migrate-to VERSION=3")
 	}
 	version, err := strconv.ParseInt(typed, 10, 64)
 	if err != nil || version < 0 {
 		return 0, failure.Refused("VERSION is %q: use the number of a migration, or 0 to roll everything back", typed)
-	}
-	directory, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Rules)
-	if err != nil {
-		return 0, err
 	}
 	if _, found := directory.Find(version); !found && version != 0 {
 		return 0, failure.Refused("VERSION is %s, which no file in %s has: use the number of one of them, at most %s, or 0 to roll everything back",
