@@ -134,9 +134,12 @@ class Server:
         )
 
     def drop_database(self, name: str, owner: str) -> None:
+        """Drops it, and what its owner has made beside it."""
         self.execute(
-            """
+            r"""
             DROP DATABASE IF EXISTS :"name" WITH (FORCE);
+            SELECT format('DROP DATABASE %I WITH (FORCE)', datname)
+            FROM pg_database JOIN pg_roles ON pg_roles.oid = datdba WHERE rolname = :'owner' \gexec
             DROP ROLE IF EXISTS :"owner";
             """,
             name=name,

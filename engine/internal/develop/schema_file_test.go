@@ -19,9 +19,9 @@ func schemaFile(check bool) func(*Engine, context.Context) error {
 func TestTheSchemaIsWrittenAndHeldAgainstTheMigrations(t *testing.T) {
 	s := newServiceWithTestdb(t)
 	major := s.Value(t, "SELECT current_setting('server_version_num')::int / 10000")
-	if _, err := findPgDump(context.Background(), major); err != nil {
-		s.Refuses(schemaFile(false), failure.CodeRefused, "no pg_dump of PostgreSQL "+major)
-		t.Skip(err)
+	if findPgDump(context.Background(), major) == "" {
+		s.Refuses(schemaFile(false), failure.CodeRefused, "no pg_dump of PostgreSQL "+major, "permission denied", "postgresql-client-"+major)
+		t.Skip("no pg_dump of the server's major version")
 	}
 	if _, report := s.Must(schemaFile(true)); !strings.Contains(report, "schema.sql is not there: nothing to compare") {
 		t.Error(report)
@@ -75,7 +75,7 @@ func TestAnotherMajorVersionsPgDumpIsNotTaken(t *testing.T) {
 	if _, err := exec.LookPath("pg_dump"); err != nil {
 		t.Skip(err)
 	}
-	if _, err := findPgDump(context.Background(), "8"); failure.CodeOf(err) != failure.CodeRefused || !strings.Contains(err.Error(), "postgresql-client-8") {
-		t.Error(err)
+	if found := findPgDump(context.Background(), "8"); found != "" {
+		t.Error(found)
 	}
 }
