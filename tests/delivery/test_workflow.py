@@ -222,7 +222,6 @@ def test_branch_without_migrations_passes(run_workflow):
     assert outcome.results["gate"] == "success", outcome.output
 
 
-<<<<<<< HEAD
 def test_rollbacks_below_check_from_are_not_tried(copier_cli, runners, tmp_path):
     service = tmp_path / "avion-auth"
     assert copier_cli([*COPY[1:], "avion-auth"], cwd=tmp_path).returncode == 0
@@ -231,7 +230,8 @@ def test_rollbacks_below_check_from_are_not_tried(copier_cli, runners, tmp_path)
     replace(".goose.yml", "driver: postgres", "driver: postgres\ncheck_from: 00003")(service)
     outcome = runners.run(repository := actions.Repository(tmp_path, service), repository.first_push())
     assert outcome.results["gate"] == "success", outcome.output
-=======
+
+
 @pytest.fixture
 def keep_schema(engine, run, create_database, postgres_server):
     """A commit that writes the schema down, with the pg_dump that is here: that of the newest server."""
@@ -252,7 +252,6 @@ def test_schema_that_is_kept_is_what_the_migrations_make(run_workflow, keep_sche
     stale = run_workflow(keep_schema, newer, majors=[NEWEST])
     assert stale.failed == ["test-migration: Check the schema file", "gate: Fail unless the migrations passed"]
     assert "schema.sql is not what the migrations make" in stale.output
->>>>>>> 9f94d28 (Let the server run its own pg_dump where the machine has none, and the workflow hold schema.sql to the migrations)
 
 
 def test_first_push_passes(runners, repository):
