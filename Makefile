@@ -6,7 +6,8 @@ export VERSION
 
 install := sh dev/toolchain/python.sh dev/toolchain/install.py
 bin := $(CURDIR)/.tools/venv/bin
-pytest := "$(bin)/python" -m pytest --numprocesses 2 --dist worksteal
+# Tests wait as often as they compute: three at a time keep two cores busy.
+pytest := "$(bin)/python" -m pytest --numprocesses 3 --dist worksteal
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
