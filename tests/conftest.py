@@ -104,7 +104,7 @@ ROOMS = ("rules", "render", "engine", "server", "update", "pages", "delivery")
 KINDS = ("slow", "soak", "cluster", "renovate")
 
 
-# Eight gigabytes: the servers of two workers with their databases, Go's builds and Copier's clones take less than half of it.
+# Eight gigabytes: the servers of three workers with their databases, Go's builds and Copier's clones take less than half of it.
 USERS = 32
 
 
