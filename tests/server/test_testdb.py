@@ -116,6 +116,9 @@ def test_what_was_killed_in_the_middle_goes_with_its_time(folder, database, run)
 def test_the_page_is_right_about_go(folder, database, engine, run):
     go, *_ = blocks(PAGE)
     pgx = re.search(r"github.com/jackc/pgx/v5 (v\S+)", (folder / "tools/migrate/go.mod").read_text())[1]
+    # A service may be written in an older Go than its engine.
+    (folder / "go.mod").write_text("module example.com/avion-auth\n\ngo 1.16\n")
+    assert run("go", "vet", "./internal/testdb", cwd=folder).returncode == 0
     (folder / "go.mod").write_text(MODULE.format(pgx=pgx))
     (folder / "internal/users").mkdir()
     (folder / "internal/users/users_test.go").write_text(go.code)

@@ -230,6 +230,7 @@ var (
 	branchesKey = regexp.MustCompile(`(?m)^\s+branches: \[(.*)\]`)
 	// secretFile is a file that nobody commits, and address one with a password in it.
 	secretFile = regexp.MustCompile(`(^|/)([^/]*\.env(\.(local|production|prod|staging))?|id_(rsa|ed25519|ecdsa)|[^/]*\.(pem|key|p12|pfx))$`)
+	borrowed   = regexp.MustCompile(`(^|/)(vendor|node_modules)/`)
 	specimen   = regexp.MustCompile(`(?i)(example|sample|template|default|dist|test)[^/]*$`)
 	address    = regexp.MustCompile(`postgres(?:ql)?://[^:@/\s"'$<{]+:([^/\s"'$<{%]+)@([^@:/\s"'?]+)`)
 	harmless   = regexp.MustCompile(`(?i)^(localhost|127\.0\.0\.1|postgres|db|database|host|example.*|.*\.example(\.com)?)$`)
@@ -255,7 +256,9 @@ func (s *surveyor) repository(ctx context.Context) {
 		s.unknown("secrets", err)
 	}
 	for path := range strings.SplitSeq(strings.TrimSuffix(string(output), "\x00"), "\x00") {
-		s.secrets(path)
+		if !borrowed.MatchString(path) {
+			s.secrets(path)
+		}
 	}
 }
 

@@ -32,6 +32,7 @@ var grown = map[string]string{
 	".gitignore":                           "*_d.sql\n",
 	".env.production":                      "DB_PASSWORD=hunter2\n",
 	"scripts/load.sh":                      "psql postgres://app:hunter2@db.prod.internal/auth\npsql postgres://app:app@localhost/auth\npsql postgres://app:p@ss@localhost/auth\n",
+	"vendor/x/url.go":                      "// postgres://app:hunter2@db.prod.internal/auth\n",
 	"app.env":                              "KEY=hunter2\n",
 	"example.env":                          "KEY=changeme\n",
 }
@@ -86,7 +87,7 @@ func TestAdoptShowsWhatWillBeInTheWayWithItsPlace(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, page)
 		}
 	}
-	for _, unwanted := range []string{"runs alembic", "Dockerfile:2", "load.sh:2", "load.sh:3", "example.env", "migrations.mk:"} {
+	for _, unwanted := range []string{"runs alembic", "Dockerfile:2", "load.sh:2", "load.sh:3", "vendor/", "example.env", "migrations.mk:"} {
 		if strings.Contains(page, unwanted) {
 			t.Errorf("%q is in\n%s", unwanted, page)
 		}

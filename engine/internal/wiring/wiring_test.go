@@ -117,20 +117,21 @@ func TestTheFileThatMakeReadsIsTheOneThatIsWired(t *testing.T) {
 
 func TestAClashInTheMakefileIsReportedWithItsPlace(t *testing.T) {
 	for content, want := range map[string]string{
-		"all:\n\nmigrate-up:\n\t@goose up\n":                "Makefile:4 has a target migrate-up",
-		"include own.mk\n":                                  "own.mk:2 has a target migrate-down",
-		"include migrations.mk\nmigrate-up:\n\t@goose up\n": "Makefile:3 has a target migrate-up",
-		"migrate-up:\n\t@goose up\ninclude migrations.mk\n": "Makefile:2 has a target migrate-up",
-		"ifndef NOWHERE\nmigrate-up: ; goose up\nendif\n":   "Makefile:2 has a target migrate-up",
-		"migrate-up::\n\t@goose up\n":                       "both : and :: entries",
-		"migrate = goose\nall: ; $(migrate)\n":              "Makefile:1 sets the variable migrate",
-		".RECIPEPREFIX = >\nall:\n> @echo own\n":            ".RECIPEPREFIX",
-		"include .env\nall:\n":                              ".env",
+		"all:\n\nmigrate-up:\n\t@goose up\n":                                                     "Makefile:4 has a target migrate-up",
+		"include own.mk\n":                                                                       "own.mk:2 has a target migrate-down",
+		"include migrations.mk\nmigrate-up:\n\t@goose up\n":                                      "Makefile:3 has a target migrate-up",
+		"migrate-up:\n\t@goose up\ninclude migrations.mk\n":                                      "Makefile:2 has a target migrate-up",
+		"ifndef NOWHERE\nmigrate-up: ; goose up\nendif\n":                                        "Makefile:2 has a target migrate-up",
+		"migrate-up::\n\t@goose up\n":                                                            "both : and :: entries",
+		"migrate = goose\nall: ; $(migrate)\n":                                                   "Makefile:1 sets the variable migrate",
+		"ifdef X\nelse\ninclude .env.example\nexport\nendif\n":                                   "Makefile includes .env.example and exports everything",
+		".RECIPEPREFIX = >\nall:\n> @echo own\n":                                                 ".RECIPEPREFIX",
+		"include .env\nall:\n":                                                                   ".env",
 		"ifneq ($(wildcard .env),)\ninclude .env\nelse ifdef X\nendif\nmigrate-up: ; goose up\n": "Makefile:5 has a target migrate-up",
 		"ifdef X\nendif\ninclude .env\nmigrate-up: ; goose up\n":                                 "Makefile:3 (.env is not there)",
-		"all:\n  echo no tab\n": "missing separator",
+		"all:\n  echo no tab\n":                                                                  "missing separator",
 	} {
-		s := service(t, map[string]string{"Makefile": content, "own.mk": "migrate-down:\n\t@goose down\n"})
+		s := service(t, map[string]string{"Makefile": content, "own.mk": "migrate-down:\n\t@goose down\n", ".env.example": "DB_NAME=auth\n"})
 		found := plan(t, s)
 		if len(found.Clashes) != 1 || !strings.Contains(found.Clashes[0].Error(), want) {
 			t.Errorf("%q: %v, without %q", content, found.Clashes, want)
