@@ -69,6 +69,9 @@ func (r Report) Write(out io.Writer) {
 		if len(here) == 0 {
 			continue
 		}
+		if area == Files {
+			here = together(here)
+		}
 		fmt.Fprintf(out, "%s\n", area)
 		once := len(here) > 1 && !slices.ContainsFunc(here, func(each Finding) bool { return each.WayOut != here[0].WayOut })
 		for _, each := range here[:min(len(here), most)] {
@@ -87,6 +90,25 @@ func (r Report) Write(out io.Writer) {
 	for _, each := range r.Unknown {
 		fmt.Fprintf(out, "Not known: %s\n", each)
 	}
+}
+
+// together counts what is said of many files in the words that are said of the first.
+func together(findings []Finding) []Finding {
+	var all []Finding
+	count := map[Finding]int{}
+	said := func(f Finding) Finding { return Finding{Found: f.Found, WayOut: f.WayOut} }
+	for _, each := range findings {
+		if count[said(each)]++; count[said(each)] == 1 {
+			all = append(all, each)
+		}
+	}
+	for position, each := range all {
+		if more := count[said(each)] - 1; more > 0 {
+			all[position].File += fmt.Sprintf(" and %s more", counted(more, "file"))
+			all[position].Line = 0
+		}
+	}
+	return all
 }
 
 // String is the finding in one line.

@@ -67,3 +67,14 @@ func TestTheTablesInWhichGooseRemembersAreFound(t *testing.T) {
 		}
 	}
 }
+
+func TestThePageSaysOfManyFilesOnceWhatIsWrongWithTheirNames(t *testing.T) {
+	var page strings.Builder
+	Report{Findings: []Finding{
+		{Files, "m/1_a.sql", 1, "is no name", "rename it"}, {Files, "m/2_b.sql", 1, "is no name", "rename it"}, {Files, "m/3_c.sql", 1, "is no name", "rename it"},
+		{Files, "m/4_d.sql", 3, "is no SQL", ""},
+	}}.Write(&page)
+	if want := "Migrations\n  m/1_a.sql and 2 files more: is no name: rename it\n  m/4_d.sql:3: is no SQL\n"; page.String() != want {
+		t.Error(page.String())
+	}
+}

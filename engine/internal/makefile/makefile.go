@@ -81,7 +81,7 @@ func (r *reader) file(name string) {
 	defining, open := 0, []int(nil)
 	number := 0
 	lines := strings.Split(strings.ReplaceAll(string(content), "\r\n", "\n"), "\n")
-	for number < len(lines) && r.Problem == nil {
+	for number < len(lines) {
 		first := number + 1
 		line := lines[number]
 		number++
@@ -146,7 +146,7 @@ func (r *reader) line(name string, number int, line string, open []int) []int {
 	if strings.HasPrefix(strings.TrimSpace(line), "$") || strings.ContainsAny(line, ":=") {
 		return nil
 	}
-	r.Problem = &Place{name, number, "missing separator"}
+	r.problem(name, number, "missing separator")
 	return nil
 }
 
@@ -156,6 +156,12 @@ func (r *reader) recipePrefix() string {
 		return set[len(set)-1].Value[:1]
 	}
 	return "\t"
+}
+
+func (r *reader) problem(name string, number int, what string) {
+	if r.Problem == nil {
+		r.Problem = &Place{name, number, what}
+	}
 }
 
 func (r *reader) set(name string, variable Variable) {
@@ -176,8 +182,7 @@ func (r *reader) include(name string, number int, demanded bool, text string) {
 		}
 		for _, file := range files {
 			if _, there := r.read(file); !there && demanded && r.conditions == 0 && !r.makes(file) {
-				r.Problem = &Place{name, number, file + " is not there"}
-				return
+				r.problem(name, number, file+" is not there")
 			}
 			r.file(file)
 		}

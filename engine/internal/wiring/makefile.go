@@ -47,7 +47,6 @@ func (s Service) readMakefile(_ context.Context, plan *Plan) error {
 	if whole.Problem != nil {
 		plan.Clashes = append(plan.Clashes, failure.At(whole.Problem.File, whole.Problem.Line, failure.Refused("make cannot read %s:%d (%s): correct it",
 			whole.Problem.File, whole.Problem.Line, whole.Problem.What)))
-		return nil
 	}
 	if prefix := whole.Variables[".RECIPEPREFIX"]; len(prefix) > 0 && prefix[len(prefix)-1].Value != "" {
 		plan.clash("%s sets .RECIPEPREFIX to %q, but the recipes in %s begin with a tab: "+

@@ -128,7 +128,7 @@ func TestAClashInTheMakefileIsReportedWithItsPlace(t *testing.T) {
 		".RECIPEPREFIX = >\nall:\n> @echo own\n":                                                 ".RECIPEPREFIX",
 		"include .env\nall:\n":                                                                   ".env",
 		"ifneq ($(wildcard .env),)\ninclude .env\nelse ifdef X\nendif\nmigrate-up: ; goose up\n": "Makefile:5 has a target migrate-up",
-		"ifdef X\nendif\ninclude .env\nmigrate-up: ; goose up\n":                                 "Makefile:3 (.env is not there)",
+		"ifdef X\nendif\ninclude .env\n":                                                         "Makefile:3 (.env is not there)",
 		"all:\n  echo no tab\n":                                                                  "missing separator",
 	} {
 		s := service(t, map[string]string{"Makefile": content, "own.mk": "migrate-down:\n\t@goose down\n", ".env.example": "DB_NAME=auth\n"})
@@ -399,5 +399,12 @@ func TestTheDiffCanBeApplied(t *testing.T) {
 		if content, _, _ := s.read("file"); string(content) != each[1] {
 			t.Errorf("%q became %q", each[0], content)
 		}
+	}
+}
+
+func TestWhatMakeCannotReadHidesNoOtherClash(t *testing.T) {
+	found := plan(t, service(t, map[string]string{"Makefile": "include local.env\nmigrate-up:\n\t@goose up\n"}))
+	if len(found.Clashes) != 2 || !strings.Contains(found.Clashes[1].Error(), "Makefile:3 has a target migrate-up") {
+		t.Error(found.Clashes)
 	}
 }
