@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.amounts import others_slow
 from tests.covering import COVERING
 
 KUBERNETES_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -304,7 +305,7 @@ def test_requests_to_the_service_never_reach_the_migration(generate):
     assert labels["app.kubernetes.io/name"] != "avion-auth"
 
 
-@pytest.mark.parametrize("answers", COVERING, ids=lambda answers: answers["kubernetes_namespace"])
+@pytest.mark.parametrize("answers", others_slow(COVERING, 3), ids=lambda answers: answers["kubernetes_namespace"])
 def test_everything_is_in_the_namespace_of_the_answer(generate, answers):
     service = generate(**answers)
     for document in (job(service), *access(service).values()):

@@ -10,6 +10,7 @@ import yaml
 
 from dev.reference import FOLDER, exit_codes, files, packages, pages, questions, recipes, targets, variables
 from dev.toolchain.install import ROOT
+from tests.amounts import others_slow
 
 SOURCES = (
     "copier.yml",
@@ -49,53 +50,61 @@ def change(file: Path, old: str, new: str) -> None:
 
 @pytest.mark.parametrize(
     ("page", "edits"),
-    [
-        (
-            questions,
-            [
-                ("copier.yml", "  default: 300\n", "  default: 301\n", "Default: `301`"),
-                (
-                    "copier.yml",
-                    "production_ssl_mode != 'require'",
-                    "production_ssl_mode == 'verify-ca'",
-                    "Only where `production_ssl_mode == 'verify-ca'`",
-                ),
-                ("copier.yml", "Keep an audit log for a set time", "Keep a log", "| `audit_retention` | Keep a log |"),
-                ("copier.yml", "it must be 1 to 86400 seconds", "it must be short", "is 0, but it must be short"),
-            ],
-        ),
-        (
-            files,
-            [("manifest.yml", "  Makefile:\n    owner: once\n", "  Makefile:\n", "| `Makefile` | template |")],
-        ),
-        (
-            targets,
-            [
-                ("template/migrations.mk", "## apply every pending migration", "## apply all", "up` | apply all |"),
-                (
-                    "template/migrations.mk",
-                    "NAME= [BLOCK=]",
-                    "NAME=",
-                    "create` | write a new migration | `NAME=`, `RECIPE=`",
-                ),
-            ],
-        ),
-        (
-            variables,
-            [
-                (ENGINE, 'another run to end", Default: "60"', 'another run to end", Default: "61"', "`61`"),
-                (ENGINE, "ConnectTimeout = seconds(0, 3600,", "ConnectTimeout = seconds(0, 7,", "0 to 7 seconds"),
-                (ENGINE, 'Meaning: "Its port"', 'Meaning: "Its gate"', "| Its gate |"),
-            ],
-        ),
-        (
-            exit_codes,
-            [
-                (f"{GO}/failure/failure.go", "Code = 75", "Code = 74", "| 74 |"),
-                (JOB, "backoffLimit: 3", "backoffLimit: 4", "login | 4 more tries"),
-            ],
-        ),
-    ],
+    others_slow(
+        [
+            (
+                questions,
+                [
+                    ("copier.yml", "  default: 300\n", "  default: 301\n", "Default: `301`"),
+                    (
+                        "copier.yml",
+                        "production_ssl_mode != 'require'",
+                        "production_ssl_mode == 'verify-ca'",
+                        "Only where `production_ssl_mode == 'verify-ca'`",
+                    ),
+                    (
+                        "copier.yml",
+                        "Keep an audit log for a set time",
+                        "Keep a log",
+                        "| `audit_retention` | Keep a log |",
+                    ),
+                    ("copier.yml", "it must be 1 to 86400 seconds", "it must be short", "is 0, but it must be short"),
+                ],
+            ),
+            (
+                files,
+                [("manifest.yml", "  Makefile:\n    owner: once\n", "  Makefile:\n", "| `Makefile` | template |")],
+            ),
+            (
+                targets,
+                [
+                    ("template/migrations.mk", "## apply every pending migration", "## apply all", "up` | apply all |"),
+                    (
+                        "template/migrations.mk",
+                        "NAME= [BLOCK=]",
+                        "NAME=",
+                        "create` | write a new migration | `NAME=`, `RECIPE=`",
+                    ),
+                ],
+            ),
+            (
+                variables,
+                [
+                    (ENGINE, 'another run to end", Default: "60"', 'another run to end", Default: "61"', "`61`"),
+                    (ENGINE, "ConnectTimeout = seconds(0, 3600,", "ConnectTimeout = seconds(0, 7,", "0 to 7 seconds"),
+                    (ENGINE, 'Meaning: "Its port"', 'Meaning: "Its gate"', "| Its gate |"),
+                ],
+            ),
+            (
+                exit_codes,
+                [
+                    (f"{GO}/failure/failure.go", "Code = 75", "Code = 74", "| 74 |"),
+                    (JOB, "backoffLimit: 3", "backoffLimit: 4", "login | 4 more tries"),
+                ],
+            ),
+        ],
+        1,
+    ),
 )
 def test_a_changed_source_changes_its_page(sources, page, edits):
     before = (ROOT / FOLDER / f"{page.__name__.rpartition('.')[2].replace('_', '-')}.md").read_text()
