@@ -123,7 +123,7 @@ def test_a_person_who_follows_the_page_adopts_a_service(existing, follow, engine
         "Makefile:8: runs goose up",
         "Makefile:8 has a target migrate-up",
         "migrations/embed.go:5: embeds *.sql",
-        "migrations/20240101120000_accounts.sql:1: is not a migration's name",
+        "migrations/20240101120000_accounts.sql and 1 file more: is not a migration's name",
         'docker-compose.yml:4 has "postgres"',
         "has a history in auth_versions: name it as table",
     ):

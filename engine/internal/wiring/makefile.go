@@ -67,7 +67,7 @@ func (s Service) readMakefile(_ context.Context, plan *Plan) error {
 		}
 		switch path.Base(file) {
 		case ".env.example":
-			plan.clash("%s includes %s and exports everything, and make prefers that to the variables of a workflow: include .env alone, or export by name", name, file)
+			plan.clash("%s includes %s and exports everything, and make prefers that to the variables of a workflow: use .env alone there, or export by name", name, file)
 		case ".env":
 			plan.note("%s includes %s and exports everything: make keeps quotes and expands $ in it, and what it exports counts before "+
 				"what the engine reads from the file itself", name, file)
