@@ -226,6 +226,7 @@ def test_nobody_waits_longer_than_a_migration_waits_for_its_lock(moving, databas
     assert 2 < load.longest <= LONGEST_WAIT
 
 
+@pytest.mark.slow
 @both_ends
 def test_staged_constraint(stamped, engine, run, database, postgres):
     foreign_key = {"TABLE": "follows", "COLUMN": "account_id", "REFERENCES": "accounts", "ON_DELETE": "CASCADE"}
