@@ -80,11 +80,14 @@ func (p pile) finding() Finding {
 	return Finding{Files, p.first, 1, fmt.Sprintf("%s of %s in %s", counted(p.files, "file"), p.tool, p.folder), wayOut}
 }
 
+// FirstMigration is the file that the template brings where a service has no migration yet.
+const FirstMigration = "00001_init_schema.sql"
+
 // first finds the migration that the template brings where it sees no other, beside those that lie elsewhere.
 func (f Folder) first() []Finding {
 	var found []Finding
 	for _, known := range f.Known {
-		file := path.Join(filepath.ToSlash(known), "00001_init_schema.sql")
+		file := path.Join(filepath.ToSlash(known), FirstMigration)
 		if content, err := os.ReadFile(filepath.Join(f.Path, file)); err == nil && strings.Contains(string(content), "schema_metadata") {
 			found = append(found, Finding{Files, file, 1, "is the template's first migration, and the service has others",
 				"remove it, and with it the seed 00001_test_data.sql, which writes into its table"})
@@ -107,7 +110,7 @@ var creates = regexp.MustCompile(`(?i)create\s+table`)
 
 // tables finds SQL of the service's own that makes a table which the engine or the template makes too.
 func (f Folder) tables(file, content string) []Finding {
-	if !strings.HasSuffix(file, ".sql") || strings.HasSuffix(file, "00001_init_schema.sql") || !creates.MatchString(content) {
+	if !strings.HasSuffix(file, ".sql") || strings.HasSuffix(file, FirstMigration) || !creates.MatchString(content) {
 		return nil
 	}
 	parsed, err := sqlparser.Parse(content)
@@ -121,7 +124,7 @@ func (f Folder) tables(file, content string) []Finding {
 			continue
 		}
 		found = append(found, Finding{Histories, file, 1 + strings.Count(content[:statement.Offset], "\n"), "creates " + table + ", which is a table of the template's",
-			"give it another name, or name another table in .goose.yml; schema_metadata goes with migrations/00001_init_schema.sql"})
+			"give it another name, or name another table in .goose.yml; schema_metadata goes with migrations/" + FirstMigration})
 	}
 	return found
 }

@@ -91,6 +91,9 @@ func (c *conn) limit(ctx context.Context) error {
 	return err
 }
 
+// OwnSettings undoes every SET of a file. What the session was begun with, and what the role and the database say, stays.
+const OwnSettings = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL"
+
 // reassert puts the limits of a migration into force again that a statement has made longer, and the encoding that every file is
 // sent in.
 func (c *conn) reassert(ctx context.Context) error {

@@ -81,7 +81,7 @@ func (e *Engine) Adopt(ctx context.Context, options AdoptOptions) error {
 // look chooses the folder whose files are judged and tried: that of .goose.yml, or the only other one that holds any.
 func (s *surveyor) look(ofGoose []string) {
 	directory, err := s.directory(s.Project.Migrations.Rules)
-	brought := func(m migration.Migration) bool { return m.File == "00001_init_schema.sql" }
+	brought := func(m migration.Migration) bool { return m.File == adopt.FirstMigration }
 	if err == nil && len(ofGoose) == 1 && !slices.ContainsFunc(directory.Migrations, func(m migration.Migration) bool { return !brought(m) }) {
 		s.Project.Migrations.Dir = ofGoose[0]
 	}

@@ -73,8 +73,7 @@ func statementProblems(ctx context.Context, squawk *Squawk, path string, stateme
 		if err := migration.CheckTransaction(path, migration.Statement{Line: line, Text: parsed[position].Text}, noTransaction); err != nil {
 			problems = append(problems, err)
 		} else if !noTransaction && trace.OutsideOnly(trace.Unit{Parsed: &parsed[position]}) {
-			problems = append(problems, failure.At(path, line, failure.Refused("%s line %d holds a statement that PostgreSQL refuses inside a "+
-				"transaction: give it a file of its own that begins with '-- +goose NO TRANSACTION'", path, line)))
+			problems = append(problems, migration.RefusedInside(path, line))
 		}
 	}
 	return problems, nil

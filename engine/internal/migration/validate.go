@@ -88,12 +88,17 @@ func (d Directory) checkSection(m Migration, script Script, statements []Stateme
 	return nil
 }
 
+// RefusedInside says that a statement needs a file without a transaction.
+func RefusedInside(file string, line int) error {
+	return failure.At(file, line, failure.Refused("%s line %d holds a statement that PostgreSQL refuses inside a transaction: "+
+		"give it a file of its own that begins with '-- +goose NO TRANSACTION'", file, line))
+}
+
 // CheckTransaction refuses a single statement that does not go with the transaction of its file, or with the lack of one.
 func CheckTransaction(file string, statement Statement, noTransaction bool) error {
 	switch {
 	case !noTransaction && statement.OutsideOnly():
-		return failure.At(file, statement.Line, failure.Refused("%s line %d holds a statement that PostgreSQL refuses inside a transaction: "+
-			"give it a file of its own that begins with '-- +goose NO TRANSACTION'", file, statement.Line))
+		return RefusedInside(file, statement.Line)
 	case noTransaction && statement.ControlsTransaction():
 		return failure.At(file, statement.Line, failure.Refused("%s line %d begins or ends a transaction, and each statement of this file has one of its own: "+
 			"remove BEGIN and COMMIT, and give what belongs together a file with a transaction", file, statement.Line))

@@ -9,9 +9,6 @@ import (
 	"avion.internal/migrate/internal/connection"
 )
 
-// ownSettings undoes every SET of a file. What the session was begun with, and what the role and the database say, stays.
-const ownSettings = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL"
-
 // recorder writes the line in the version table with the session's own settings and rights, whatever the file has set,
 // and hands them on to the next file. In the transaction of a migration that is undone with it when it fails.
 type recorder struct {
@@ -25,9 +22,9 @@ type recorder struct {
 // before are the statements ahead of the one that records a version.
 func (r *recorder) before() string {
 	if r.guard == "" {
-		return ownSettings
+		return connection.OwnSettings
 	}
-	return ownSettings + "; " + r.guard
+	return connection.OwnSettings + "; " + r.guard
 }
 
 // Insert records a version that was applied.
@@ -46,7 +43,7 @@ func (r *recorder) Delete(ctx context.Context, db goosedb.DBTxConn, version int6
 func (r *recorder) record(ctx context.Context, db goosedb.DBTxConn, write func(goosedb.DBTxConn) error) error {
 	if r.verify != nil {
 		ctx := connection.Own(ctx)
-		if _, err := db.ExecContext(ctx, ownSettings); err != nil {
+		if _, err := db.ExecContext(ctx, connection.OwnSettings); err != nil {
 			return err
 		}
 		if err := r.verify(ctx, db); err != nil {

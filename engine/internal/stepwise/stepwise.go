@@ -244,7 +244,7 @@ func (r *Runner) last(ctx context.Context, transaction *sql.Tx, write func(conte
 
 func (r *Runner) ownSettings() string {
 	if r.Pooled { // nothing that the file has set may reach whoever has the session next
-		return "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL"
+		return connection.OwnSettings
 	}
 	return "SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL ROLE " + sqltext.Literal(r.own.role) +
 		"; SELECT set_config('search_path', " + sqltext.Literal(r.own.searchPath) + ", true)"
