@@ -53,39 +53,48 @@ def commit_of(version: str) -> str:
 
 
 def copying(folder: Path, heavy: Path) -> None:
-    ours = git_configuration(folder / "ours.gitconfig", publish(folder / "ours"))
-    generated = folder / "generated"
-    copy(generated, ours)
-    theirs = git_configuration(folder / "theirs.gitconfig", floor(folder / "theirs", generated / SERVICE))
-    compare(
-        "copier copy: this template, against the same files without a question or a variable",
-        COPIES,
-        lambda: copy(folder / "copy", ours),
-        lambda: copy(folder / "copy", theirs),
-        after=lambda: shutil.rmtree(folder / "copy"),
-    )
-    before = git_configuration(folder / "before.gitconfig", heavy)
-    compare(
-        f"copier copy: this template, against {HEAVY}",
-        COPIES,
-        lambda: copy(folder / "copy", ours),
-        lambda: copy(folder / "copy", before),
-        after=lambda: shutil.rmtree(folder / "copy"),
-    )
+    ours = known(folder / "ours.gitconfig", publish(folder / "ours"))
+    copy(folder / "generated", ours)
+    service = folder / "generated" / SERVICE
+    for title, theirs in (
+        ("the same files without a question or a variable", floor(folder / "alone", service)),
+        ("the same, in a repository of as many files as this one", floor(folder / "among", service, ROOT)),
+        (HEAVY, heavy),
+    ):
+        other = known(folder / f"{title}.gitconfig", theirs)
+        # Whoever copies a second time has the clone that Copier keeps.
+        copy(folder / "first" / title, other)
+        compare(
+            f"copier copy: this template, against {title}",
+            COPIES,
+            lambda: copy(folder / "copy", ours),
+            functools.partial(copy, folder / "copy", other),
+            after=lambda: shutil.rmtree(folder / "copy"),
+        )
 
 
-def floor(folder: Path, service: Path) -> Path:
+def known(file: Path, template: Path) -> dict[str, str]:
+    """As `git_configuration`, with a cache of its own: both sides have one address, which is what Copier's goes by."""
+    return git_configuration(file, template) | {"COPIER_CACHE_DIR": str(file.with_suffix(".cache"))}
+
+
+def floor(folder: Path, service: Path, among: Path | None = None) -> Path:
     """A template that does nothing but copy the files of this service and keep the answers."""
     template = folder / "work-tree" / "template"
     shutil.copytree(service, template)
     (template / ".copier-answers.yml").unlink()
     (template / "{{ _copier_conf.answers_file }}.jinja").write_text("{{ _copier_answers | to_nice_yaml }}")
+    if among:
+        for name in git("ls-files", "-z", cwd=among).split("\0"):
+            if (among / name).is_file() and not name.startswith("template/"):
+                (template.parent / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(among / name, template.parent / name)
     (template.parent / "copier.yml").write_text("_subdirectory: template\n")
     return tagged(template.parent)
 
 
 def copy(folder: Path, git: dict[str, str]) -> None:
-    folder.mkdir()
+    folder.mkdir(parents=True)
     do(*COPY, SERVICE, cwd=folder, env=git)
 
 

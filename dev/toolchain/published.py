@@ -40,13 +40,13 @@ def publish(folder: Path) -> Path:
 
 
 def tagged(work_tree: Path) -> Path:
-    """A bare clone in which all that stands in the folder is committed and tagged."""
+    """A bare clone in which all that stands in the folder is committed and tagged, in one pack as servers have it."""
     git("init", "--quiet", cwd=work_tree)
     git("add", "--all", cwd=work_tree)
     git("commit", "--quiet", "--allow-empty", "--message", "The work tree as it stands", cwd=work_tree)
     git("tag", "v9999.0.0", cwd=work_tree)
     template = work_tree.parent / "avion-migration-template.git"
-    git("clone", "--quiet", "--bare", work_tree, template, cwd=work_tree.parent)
+    git("clone", "--quiet", "--bare", "--no-local", work_tree, template, cwd=work_tree.parent)
     return template
 
 
