@@ -10,7 +10,7 @@ import yaml
 from dev.toolchain.install import ROOT
 
 FILE = "manifest.yml"
-SERVICE, MONOREPO = "service", "monorepo-root"
+SERVICE, MONOREPO, FOLDERS = "service", "monorepo-root", "folders"
 ANY = "any"
 
 
@@ -43,7 +43,7 @@ class Entry:
 
 
 def entries(of: str = SERVICE, root: Path = ROOT) -> list[Entry]:
-    """What a service may get, or the root of a monorepo, in the order of the file."""
+    """What a service may get, or the root of a monorepo, or what sums up its folders, in the order of the file."""
     listed: dict[str, dict[str, Any]] = yaml.safe_load((root / FILE).read_text())[of]
     return [
         Entry(path, **{**facts, "considerations": tuple(facts.get("considerations", ()))})

@@ -6,7 +6,18 @@ What a source does not say, for people, stands as data in the YAML files beside 
 from collections.abc import Callable
 from pathlib import Path
 
-from dev.reference import exit_codes, files, glossary, operations, packages, questions, recipes, targets, variables
+from dev.reference import (
+    exit_codes,
+    files,
+    glossary,
+    operations,
+    packages,
+    questions,
+    recipes,
+    targets,
+    tree,
+    variables,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "docs/reference"
@@ -33,6 +44,8 @@ _PARTS: dict[str, Callable[[Path], str]] = {
     "includes/documents/en/unsafe-operations.md": operations.english,
     "includes/documents/ja/unsafe-operations.md": operations.japanese,
     packages.DOCUMENT: packages.page,
+    tree.ENGLISH: tree.english,
+    tree.JAPANESE: tree.japanese,
 }
 
 

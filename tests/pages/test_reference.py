@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dev.reference import FOLDER, exit_codes, files, packages, pages, questions, recipes, targets, variables
+from dev.reference import FOLDER, exit_codes, files, packages, pages, questions, recipes, targets, tree, variables
 from dev.toolchain.install import ROOT
 from tests.amounts import others_slow
 
@@ -22,6 +22,8 @@ SOURCES = (
     "template",
     "monorepo",
     "CONTRIBUTING.md",
+    "README.md",
+    "README.ja.md",
 )
 GO = "engine/internal"
 ENGINE = f"{GO}/config/variables.go"
@@ -123,6 +125,26 @@ def test_a_new_import_is_drawn_in_contributing(sources):
     drawn = "    indexes --> tablelock\n"
     assert drawn not in (ROOT / packages.DOCUMENT).read_text()
     assert drawn in packages.page(sources)
+
+
+@pytest.mark.parametrize(("drawn", "once"), [(tree.english, "once"), (tree.japanese, "初回")])
+def test_a_changed_manifest_changes_the_tree_in_the_readme(sources, drawn, once):
+    change(sources / "manifest.yml", "  Makefile:\n    owner: once\n", "  Makefile:\n    owner: template\n")
+    (line,) = (line for line in drawn(sources).splitlines() if line.startswith("├── Makefile "))
+    assert once not in line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "refusal"),
+    [
+        ("  scripts/:\n", "  script/:\n", "sums up script/, and names no file there"),
+        ("  scripts/migration-roles.sql:\n", "  sql/roles.sql:\n", "sums up no folder of sql/roles.sql"),
+    ],
+)
+def test_a_tree_that_lacks_a_folder_is_refused(sources, old, new, refusal):
+    change(sources / "manifest.yml", old, new)
+    with pytest.raises(SystemExit, match=refusal):
+        tree.english(sources)
 
 
 def test_a_changed_recipe_changes_its_page(sources):
