@@ -1,7 +1,6 @@
 """Processes in which Copier runs: each loads it once, for as many services as come."""
 
 import contextlib
-import functools
 import os
 import tempfile
 import threading
@@ -9,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
 
+from avion_template.compiled import compile_once
 from avion_template.scratch import scratch_folder
 
 
@@ -28,7 +28,7 @@ def _prepare(scratch: str) -> None:
     os.environ["TMPDIR"] = scratch
     os.environ["COPIER_CACHE_DIR"] = tempfile.mkdtemp(prefix="cache-", dir=scratch)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _compile_once()
+    compile_once()
 
 
 def _end_with_parent() -> None:
@@ -37,10 +37,3 @@ def _end_with_parent() -> None:
     assert parent, "only a worker comes here"
     parent.join()
     os._exit(1)
-
-
-def _compile_once() -> None:
-    """Copier hands the same few hundred names to Jinja some thousand times an update: a third of the whole time."""
-    from jinja2 import Environment
-
-    setattr(Environment, "compile", functools.lru_cache(maxsize=4096)(Environment.compile))  # noqa: B010, a type checker forbids the assignment

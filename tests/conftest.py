@@ -18,6 +18,7 @@ from copier import run_copy
 from filelock import FileLock
 from plumbum import local
 
+from avion_template.compiled import compile_once
 from avion_template.scratch import scratch_folder
 from dev.toolchain import command, install, published
 from dev.toolchain.install import ROOT, VENV, search_path
@@ -146,6 +147,12 @@ def copier_cache(sessionpatch) -> None:
     cache = tempfile.mkdtemp(prefix="copier-cache-")
     sessionpatch.setenv("COPIER_CACHE_DIR", cache)
     sessionpatch.setitem(local.env, "COPIER_CACHE_DIR", cache)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled() -> None:
+    """Copies in a worker's own process compile each template once, as the fleet's do; the command `copier` does not."""
+    compile_once()
 
 
 @pytest.fixture(scope="session")
