@@ -247,7 +247,7 @@ def state(folder: Path) -> dict[str, list[int]]:
 def _generate(rendered, tmp_path_factory) -> Iterator[Callable[..., Path]]:
     """generate("avion-auth", docs_language="en"): such a service of the test's own, or of its module's.
 
-    It ends with the test or the module, because with its engine it is twenty megabytes large, and there are hundreds.
+    It ends with the test or the module, because there are hundreds.
     """
     folders = []
 
@@ -309,9 +309,13 @@ def engine(rendered, shared) -> Path:
 
 
 def put_engine(engine: Path, service: Path) -> None:
-    """Puts the built programs where a service has them."""
-    # Not copytree's copy2: a program must be newer than its sources, or make builds it again.
-    shutil.copytree(engine.parent, (service / ENGINE).parent, copy_function=shutil.copy, dirs_exist_ok=True)
+    """Puts the built programs where a service has them, as links: they are forty megabytes, and services come by the hundred."""
+    place = (service / ENGINE).parent
+    # Of the same age everywhere, and older than the programs, or make builds those again.
+    for source in place.parent.rglob("*"):
+        os.utime(source, (0, 0))
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(engine.parent, place, copy_function=os.link)
 
 
 @pytest.fixture(scope="session")
@@ -344,14 +348,15 @@ def committed(copier_cli, engine, git, shared, tmp_path_factory) -> Callable[...
             data = [f"--data={answer}" for answer in answers]
             copied = copier_cli([*COPY[1:], *data, service], cwd=repository)
             assert copied.returncode == 0, copied.stderr
-            put_engine(engine, service)
             git("init", "--quiet", "--initial-branch=main", cwd=repository)
             git("add", "--all", cwd=repository)
             git("commit", "--quiet", "--message=Generate", cwd=repository)
 
         made = once(shared, ["committed", folder, answers], commit)
         copy = tmp_path_factory.mktemp("committed") / "avion-auth"
-        return shutil.copytree(made / "avion-auth", copy) / folder
+        service = shutil.copytree(made / "avion-auth", copy) / folder
+        put_engine(engine, service)
+        return service
 
     return committed
 

@@ -126,7 +126,7 @@ class Server:
         self.execute(
             """
             CREATE ROLE :"owner" LOGIN CREATEDB PASSWORD :'password';
-            CREATE DATABASE :"name" OWNER :"owner";
+            CREATE DATABASE :"name" OWNER :"owner" STRATEGY file_copy;
             """,
             name=name,
             owner=owner,

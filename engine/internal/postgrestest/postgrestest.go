@@ -58,7 +58,7 @@ func New(t *testing.T) Database {
 	}
 	drop()
 	execute(t, server, fmt.Sprintf("CREATE ROLE %s LOGIN CREATEDB PASSWORD %s", name, sqltext.Literal(database.Password)))
-	execute(t, server, fmt.Sprintf("CREATE DATABASE %s OWNER %s", name, name))
+	execute(t, server, fmt.Sprintf("CREATE DATABASE %s OWNER %s STRATEGY file_copy", name, name))
 	parsed.Path = "/" + name
 	database.admin, database.server = connect(t, parsed.String()), server
 	t.Cleanup(func() {
