@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import random
 import shutil
 import signal
@@ -23,7 +24,7 @@ from dev.toolchain.command import environment
 from dev.toolchain.port import free_port
 from dev.toolchain.redis import Redis
 from tests.amounts import both_ends, rounds
-from tests.conftest import Database, once
+from tests.conftest import Database, once, put_engine
 from tests.load import Load
 
 ROUND = 1.5  # seconds
@@ -50,14 +51,15 @@ FROM timeline_entries WHERE created_at IS NOT NULL GROUP BY 1
 
 @pytest.fixture(scope="session")
 def built(rendered, engine, shared) -> Path:
-    """A service that has chosen redis_sync, with its engine and its worker built by make, once a session."""
+    """A service that has chosen redis_sync, its worker built by make, the recipe stamped as the documents say, once a session."""
 
     def build(parent: Path) -> None:
         folder = shutil.copytree(rendered("avion-timeline"), parent / "avion-timeline")
-        (folder / WORKER).parent.mkdir(exist_ok=True)
-        shutil.copy(engine, folder / WORKER.with_name("migrate"))
-        made = command.run("make", str(WORKER), cwd=folder, timeout=600)
-        assert made.returncode == 0, made.stderr
+        put_engine(engine, folder)
+        (folder / "migrations/00002_timeline_entries.sql").write_text(TABLE)
+        for goals in ((str(WORKER),), ("migrate-create", *RECIPE, f"PREFIX={PREFIX}")):
+            made = command.run("make", *goals, cwd=folder, timeout=600)
+            assert made.returncode == 0, made.stderr
 
     return once(shared, ["redis-sync"], build) / "avion-timeline"
 
@@ -146,12 +148,12 @@ class Timeline:
 
 
 @pytest.fixture
-def timeline(built, create_database, redis, tmp_path) -> Iterator[Timeline]:
-    """The recipe, stamped and applied as the documents say."""
-    folder = shutil.copytree(built, tmp_path / "avion-timeline")
-    (folder / "migrations/00002_timeline_entries.sql").write_text(TABLE)
+def timeline(built, engine, create_database, redis, tmp_path) -> Iterator[Timeline]:
+    """The recipe, applied as the documents say."""
+    folder = shutil.copytree(built, tmp_path / "avion-timeline", ignore=shutil.ignore_patterns("bin"))
+    put_engine(engine, folder)
+    os.link(built / WORKER, folder / WORKER)
     timeline = Timeline(folder, create_database("avion_timeline"), redis)
-    timeline.make("migrate-create", *RECIPE, f"PREFIX={PREFIX}")
     timeline.make("migrate-up")
     yield timeline
     for worker in timeline.workers:
