@@ -2,6 +2,7 @@ package migration
 
 import (
 	"bytes"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -35,12 +36,13 @@ func (d Directory) read(file string) (content []byte, sum string, err error) {
 		return content, d.contents.sums[file], nil
 	}
 	path := filepath.Join(d.Path, file)
-	if about, err := os.Stat(path); err == nil && about.Size() > largestFile {
-		return nil, "", failure.Refused("%s has %d MiB, and a migration may have %d: move data into files of their own, or write several files",
-			path, about.Size()>>20, largestFile>>20)
-	}
-	if content, err = os.ReadFile(path); err != nil {
+	content, err = readAtMost(path, largestFile+1)
+	switch {
+	case err != nil:
 		return nil, "", failure.Refused("%s cannot be read: correct its permissions", path)
+	case len(content) > largestFile:
+		return nil, "", failure.Refused("%s has more than the %d MiB that a migration may have: move data into files of their own, or write several files",
+			path, largestFile>>20)
 	}
 	sum = Checksum(content)
 	if before, known := d.contents.sums[file]; known && before != sum {
@@ -52,6 +54,15 @@ func (d Directory) read(file string) (content []byte, sum string, err error) {
 		d.contents.files[file] = content
 	}
 	return content, sum, nil
+}
+
+func readAtMost(path string, limit int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, limit))
 }
 
 // FS is the folder as it was when it was read, for goose.
