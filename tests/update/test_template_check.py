@@ -46,6 +46,13 @@ def test_generated_service_passes(committed, check, folder, answers):
     assert check(committed(*answers, folder=folder)) == []
 
 
+def test_service_passes_before_its_first_commit(committed, git, check):
+    service = committed()
+    shutil.rmtree(service / ".git")
+    git("init", "--quiet", cwd=service)
+    assert check(service) == []
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "sentence"),
     [

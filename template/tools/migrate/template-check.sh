@@ -37,7 +37,8 @@ rejected() {
 # changed in a commit that is no update of the template, was edited.
 lost() {
 	answers=.copier-answers.yml
-	! git diff --quiet HEAD -- "$answers" 2>/dev/null || return 0
+	git rev-parse --quiet --verify HEAD >/dev/null || return 0
+	! git diff --quiet HEAD -- "$answers" || return 0
 	updates=$(git log --format=%H -- "$answers")
 	git -c core.quotePath=false diff --name-only --no-renames --relative --diff-filter=D HEAD -- . | while read -r file; do
 		git log --format=%H -- "$file" | grep -qvxF "$updates" || continue
