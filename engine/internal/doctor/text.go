@@ -63,7 +63,7 @@ func (r Report) Write(out io.Writer, colour, all bool) {
 		fmt.Fprintln(out, "make migrate-doctor ALL=1 shows every item with its evidence")
 	}
 	if unticked > 0 {
-		fmt.Fprintf(out, "%d items hold that are not ticked yet: tick them in %s\n", unticked, checklistFile)
+		fmt.Fprintf(out, "%d items are done but not ticked yet: tick them in %s\n", unticked, checklistFile)
 	}
 }
 
