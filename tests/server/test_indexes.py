@@ -172,7 +172,7 @@ def test_page_says_how_to_ask_production(reader, run, service, certificate_autho
     )
     page = (folder / "docs/migration-considerations.md").read_text()
     (there,) = re.findall(r"^make migrate-indexes ENV.*$", page, re.MULTILINE)
-    (in_the_cluster,) = re.findall(r"^(make .*\[indexes\].*) \| kubectl create --filename -$", page, re.MULTILINE)
+    (in_the_cluster,) = re.findall(r"^(make .* COMMAND=indexes .*) \| kubectl create --filename -$", page, re.MULTILINE)
     certificate_authority.cert_pem.write_to_path(folder / "ca.crt")
     url = "postgres://{DB_USER}:{DB_PASSWORD}@localhost:{DB_PORT}/{DB_NAME}\n".format_map(stranger)
     (folder / "db-url.txt").write_text(url)
@@ -186,6 +186,8 @@ def test_page_says_how_to_ask_production(reader, run, service, certificate_autho
     )
     # Under another name: the alerts know the Jobs of migrations by theirs.
     usual["metadata"]["name"] = "avion-auth-indexes-42"
+    for labelled in (usual, usual["spec"]["template"]):
+        labelled["metadata"]["labels"]["app.kubernetes.io/component"] = "indexes"
     usual["spec"]["template"]["spec"]["containers"][0]["args"] = ["indexes"]
     assert job == usual
     assert "job/avion-auth-indexes-${BUILD_NUMBER}" in page
