@@ -8,6 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from dotenv import dotenv_values
+
 from dev.toolchain.command import environment
 from dev.toolchain.postgres import Server
 from dev.toolchain.published import COPY, git_configuration, publish
@@ -64,9 +66,9 @@ def generate(demo: Demo, folder: Path) -> None:
 def migrate(demo: Demo, service: Path, server: Server) -> None:
     demo.say(f"2. Configure it: the example as it is, for a PostgreSQL {MAJOR} that listens on port {server.port}.")
     demo.do("cp", ".env.example", ".env", cwd=service)
-    settings = variables(service / ".env")
-    database = settings["DB_NAME"]
-    server.create_database(database, settings["DB_USER"], settings["DB_PASSWORD"])
+    settings = dotenv_values(service / ".env")
+    database, user, password = (str(settings[name]) for name in ("DB_NAME", "DB_USER", "DB_PASSWORD"))
+    server.create_database(database, user, password)
 
     def make(target: str) -> None:
         demo.do("make", target, f"DB_PORT={server.port}", cwd=service)
@@ -85,11 +87,6 @@ def migrate(demo: Demo, service: Path, server: Server) -> None:
     look()
     make("migrate-up")
     make("migrate-status")
-
-
-def variables(file: Path) -> dict[str, str]:
-    lines = (line for line in file.read_text().splitlines() if "=" in line and not line.startswith("#"))
-    return dict(line.split("=", 1) for line in lines)
 
 
 if __name__ == "__main__":

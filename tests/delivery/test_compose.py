@@ -8,6 +8,7 @@ from unittest.mock import ANY
 
 import pytest
 import yaml
+from dotenv import dotenv_values
 
 from dev.toolchain.command import run
 from dev.toolchain.install import compose
@@ -34,8 +35,7 @@ def config(folder: Path, file: str = WHOLE, **environment: str) -> dict:
 
 def dotenv(folder: Path, **changes: str) -> dict[str, str]:
     """Makes .env of .env.example, as people do, with other values in some lines."""
-    lines = (folder / ".env.example").read_text().splitlines()
-    values = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#")) | changes
+    values = dotenv_values(folder / ".env.example") | changes
     (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     return values
 
