@@ -10,7 +10,7 @@ _MODULE = "avion.internal/migrate/"
 _PICTURE = re.compile(r"```mermaid\n.*?```", re.DOTALL)
 
 # What nearly every package imports would hide the rest.
-_EVERYWHERE = {"failure", "sqlstate", "sqltext"}
+_EVERYWHERE = {"failure", "sqlscan", "sqlstate", "sqltext"}
 
 Imports = dict[str, set[str]]
 

@@ -1,7 +1,7 @@
 // Package adopt looks through a service for what will be in the way when it takes the template over. It reads files only, changes
 // none, and repeats no secret that it finds.
 //
-// May import: migration, sqlparser.
+// May import: migration, report, sqlparser.
 package adopt
 
 import (
@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/report"
 )
 
 // Area is what a finding is about.
@@ -104,7 +106,7 @@ func together(findings []Finding) []Finding {
 	}
 	for position, each := range all {
 		if more := count[said(each)] - 1; more > 0 {
-			all[position].File += fmt.Sprintf(" and %s more", counted(more, "file"))
+			all[position].File += fmt.Sprintf(" and %s more", report.Count(more, "file", "files"))
 			all[position].Line = 0
 		}
 	}
@@ -180,6 +182,18 @@ func (f Folder) walk(visit func(path, content string)) {
 		}
 		return nil
 	})
+}
+
+// numbered are the lines of a file with their numbers.
+func numbered(content string) iter.Seq2[int, string] {
+	return func(yield func(int, string) bool) {
+		number := 0
+		for line := range strings.Lines(content) {
+			if number++; !yield(number, line) {
+				return
+			}
+		}
+	}
 }
 
 func (f Folder) known(folder string) bool {

@@ -20,9 +20,7 @@ func calls(file, content string) []Finding {
 		return nil
 	}
 	var found []Finding
-	number := 0
-	for line := range strings.Lines(content) {
-		number++
+	for number, line := range numbered(content) {
 		text := strings.TrimSpace(line)
 		// What ends in a colon is the name of something, such as a target.
 		if strings.HasPrefix(text, "#") || strings.HasPrefix(text, "//") || strings.HasPrefix(text, "--") || strings.HasSuffix(text, ":") {
@@ -77,9 +75,7 @@ func embeds(file, content string) []Finding {
 		return nil
 	}
 	var found []Finding
-	number := 0
-	for line := range strings.Lines(content) {
-		number++
+	for number, line := range numbered(content) {
 		parts := embedded.FindStringSubmatch(strings.TrimSpace(line))
 		if parts == nil || !strings.Contains(parts[1], ".sql") && !strings.Contains(strings.ToLower(parts[1]), "migration") {
 			continue

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 
+	"avion.internal/migrate/internal/report"
 	"avion.internal/migrate/internal/sqlparser"
 )
 
@@ -77,7 +78,7 @@ func (p pile) finding() Finding {
 	if strings.Contains(wayOut, "%s") {
 		wayOut = fmt.Sprintf(wayOut, p.folder)
 	}
-	return Finding{Files, p.first, 1, fmt.Sprintf("%s of %s in %s", counted(p.files, "file"), p.tool, p.folder), wayOut}
+	return Finding{Files, p.first, 1, fmt.Sprintf("%s of %s in %s", report.Count(p.files, "file", "files"), p.tool, p.folder), wayOut}
 }
 
 // FirstMigration is the file that the template brings where a service has no migration yet.
@@ -94,13 +95,6 @@ func (f Folder) first() []Finding {
 		}
 	}
 	return found
-}
-
-func counted(number int, what string) string {
-	if number == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", number, what)
 }
 
 // reserved is how the engine's own tables begin, and schema_metadata is that of the template's first migration.

@@ -2,7 +2,7 @@
 // key, remembers how far it came in the same transaction as the change, and gives way when the server is busy. It never holds
 // a lock longer than one batch, and never changes a schema.
 //
-// May import: connection, failure, history, jobfile, migration, patience, sqlstate, sqltext.
+// May import: connection, failure, history, jobfile, migration, patience, sqlscan, sqlstate, sqltext.
 package backfill
 
 import (

@@ -3,11 +3,11 @@ package backfill
 import (
 	"context"
 	"database/sql"
-	"time"
 
 	"github.com/jackc/pgerrcode"
 
 	"avion.internal/migrate/internal/history"
+	"avion.internal/migrate/internal/sqlscan"
 	"avion.internal/migrate/internal/sqlstate"
 )
 
@@ -31,7 +31,6 @@ type Progress struct {
 	Scanned, Changed, Batches int64
 	// BatchRows is how many rows a batch holds at the moment.
 	BatchRows int
-	UpdatedAt time.Time
 }
 
 // Table is the table beside a version table that remembers every job.
@@ -52,26 +51,21 @@ const columns = `
 
 // ReadProgress returns what is known about every job that was ever begun.
 func ReadProgress(ctx context.Context, session *sql.DB, table string) (map[string]Progress, error) {
-	rows, err := session.QueryContext(ctx, "SELECT job, checksum, state, coalesce(last_key::text, '[]'), scanned, changed, batches, "+
-		"batch_rows, updated_at FROM "+table)
-	if sqlstate.Is(err, pgerrcode.UndefinedTable) { // no job was ever begun here
-		return map[string]Progress{}, nil
+	type row struct {
+		Progress
+		job string
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
+	rows, err := sqlscan.All(ctx, session, func(r *row) []any {
+		return []any{&r.job, &r.Checksum, &r.State, &r.LastKey, &r.Scanned, &r.Changed, &r.Batches, &r.BatchRows}
+	}, "SELECT job, checksum, state, coalesce(last_key::text, '[]'), scanned, changed, batches, batch_rows FROM "+table)
 	all := map[string]Progress{}
-	for rows.Next() {
-		var name string
-		var found Progress
-		if err := rows.Scan(&name, &found.Checksum, &found.State, &found.LastKey, &found.Scanned, &found.Changed,
-			&found.Batches, &found.BatchRows, &found.UpdatedAt); err != nil {
-			return nil, err
-		}
-		all[name] = found
+	for _, each := range rows {
+		all[each.job] = each.Progress
 	}
-	return all, rows.Err()
+	if sqlstate.Is(err, pgerrcode.UndefinedTable) { // no job was ever begun here
+		err = nil
+	}
+	return all, err
 }
 
 // begin writes the line of a job that starts from the beginning.

@@ -16,21 +16,21 @@ import (
 type description struct {
 	Program   string                `json:"program"`
 	Short     string                `json:"short"`
-	Flags     []flag                `json:"flags"`
-	Commands  []command             `json:"commands"`
+	Flags     []describedFlag       `json:"flags"`
+	Commands  []describedCommand    `json:"commands"`
 	Variables []any                 `json:"variables"`
 	ExitCodes []failure.Description `json:"exit_codes"`
 }
 
-type command struct {
+type describedCommand struct {
 	Name  string `json:"name"`
 	Short string `json:"short"`
 	// Arguments are as the usage shows them: one between brackets may be left out.
-	Arguments string `json:"arguments,omitempty"`
-	Flags     []flag `json:"flags,omitempty"`
+	Arguments string          `json:"arguments,omitempty"`
+	Flags     []describedFlag `json:"flags,omitempty"`
 }
 
-type flag struct {
+type describedFlag struct {
 	Name    string `json:"name"`
 	Meaning string `json:"meaning"`
 	// Type is bool or string.
@@ -67,16 +67,16 @@ func describeProgram(root *cobra.Command) description {
 			continue
 		}
 		_, arguments, _ := strings.Cut(each.Use, " ")
-		described.Commands = append(described.Commands, command{each.Name(), each.Short, arguments, flagsOf(each)})
+		described.Commands = append(described.Commands, describedCommand{each.Name(), each.Short, arguments, flagsOf(each)})
 	}
 	return described
 }
 
-func flagsOf(of *cobra.Command) []flag {
-	var found []flag
+func flagsOf(of *cobra.Command) []describedFlag {
+	var found []describedFlag
 	of.LocalNonPersistentFlags().VisitAll(func(each *pflag.Flag) {
 		if each.Name != "help" { // cobra's own, of every command
-			found = append(found, flag{each.Name, each.Usage, each.Value.Type(), each.DefValue})
+			found = append(found, describedFlag{each.Name, each.Usage, each.Value.Type(), each.DefValue})
 		}
 	})
 	return found

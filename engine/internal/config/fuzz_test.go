@@ -29,7 +29,7 @@ func FuzzDotEnvIsReadAsGooseReadsItOrRefusedByLine(f *testing.F) {
 		if err := os.WriteFile(filepath.Join(folder, ".env"), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		read, err := ReadDotEnv(folder)
+		read, _, err := ReadEnvFile(folder, ".env")
 		expected, refused := godotenv.UnmarshalBytes(content)
 		switch {
 		case (err == nil) != (refused == nil):

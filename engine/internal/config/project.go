@@ -48,6 +48,11 @@ type Stream struct {
 	migration.Rules `yaml:",inline"`
 }
 
+// ReadDirectory lists the files.
+func (s Stream) ReadDirectory() (migration.Directory, error) {
+	return migration.ReadDirectory(s.Dir, s.Rules)
+}
+
 // BareTable is the version table's name without that of its schema.
 func (s Stream) BareTable() string { return s.Table[strings.LastIndex(s.Table, ".")+1:] }
 

@@ -99,10 +99,14 @@ func (s Settings) Typed(variable TypedVariable) string { return s.TypedNamed(var
 // TypedNamed is Typed for a variable that a file of the service names, and not the program.
 func (s Settings) TypedNamed(name string) string { return s.environment[name] }
 
-// ReadDotEnv reads .env in a folder. A missing file is an empty one.
-func ReadDotEnv(folder string) (map[string]string, error) {
-	values, _, err := ReadEnvFile(folder, ".env")
-	return values, err
+// Read is what the service says about itself in a folder: .goose.yml, and .env, which may be missing, with the environment.
+func Read(folder string) (Project, Settings, error) {
+	project, err := ReadProject(folder)
+	if err != nil {
+		return Project{}, Settings{}, err
+	}
+	dotenv, _, err := ReadEnvFile(folder, ".env")
+	return project, NewSettings(os.Environ(), dotenv), err
 }
 
 // ReadEnvFile reads a file of the form of .env, and tells whether it is there at all.

@@ -65,7 +65,7 @@ func TestDotEnvIsReadAsGooseReadsIt(t *testing.T) {
 	folder := t.TempDir()
 	write(t, folder, ".env", "# a comment\nDB_HOST=localhost # trailing\nexport DB_USER=auth\n"+
 		"PGHOST=${DB_HOST}\nDB_PASSWORD='pa$$w#rd'\nDB_NAME=\"auth_db\"\r\n")
-	got, err := ReadDotEnv(folder)
+	got, _, err := ReadEnvFile(folder, ".env")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestDotEnvIsReadAsGooseReadsIt(t *testing.T) {
 }
 
 func TestAMissingDotEnvIsEmpty(t *testing.T) {
-	if got, err := ReadDotEnv(t.TempDir()); err != nil || len(got) != 0 {
+	if got, _, err := ReadEnvFile(t.TempDir(), ".env"); err != nil || len(got) != 0 {
 		t.Errorf("%v (%v)", got, err)
 	}
 }
@@ -92,7 +92,7 @@ func TestAMalformedDotEnvIsRefusedByLineAndWithoutItsContent(t *testing.T) {
 	} {
 		folder := t.TempDir()
 		write(t, folder, ".env", content)
-		_, err := ReadDotEnv(folder)
+		_, _, err := ReadEnvFile(folder, ".env")
 		if err == nil || !strings.Contains(err.Error(), line) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: %v", content, err)
 		}
@@ -104,7 +104,7 @@ func TestAnUnreadableDotEnvIsRefused(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(folder, ".env"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ReadDotEnv(folder); err == nil {
+	if _, _, err := ReadEnvFile(folder, ".env"); err == nil {
 		t.Error("it was read")
 	}
 }

@@ -79,9 +79,9 @@ func seconds(lowest, highest int, one declaration) SecondsVariable {
 	return SecondsVariable{declare(one)}
 }
 
-func secret(file string, one declaration) SecretVariable {
+func secret(ofFile string, one declaration) SecretVariable {
 	value := lasting(one)
-	one.Name, one.Meaning = one.Name+"_FILE", file
+	one.Name, one.Meaning = one.Name+"_FILE", ofFile
 	return SecretVariable{value, lasting(one)}
 }
 

@@ -96,7 +96,7 @@ func (t Target) told(err error, waited time.Duration) error {
 }
 
 func (t Target) explainServer(server *pgconn.PgError) error {
-	message := redact(server.Message, t.secrets())
+	message := t.Redact(server.Message)
 	switch server.Code {
 	case pgerrcode.InvalidPassword, pgerrcode.InvalidAuthorizationSpecification:
 		return failure.Unreachable("%s refused user %q for database %q (%s): correct DB_USER, DB_PASSWORD or the server's pg_hba.conf",
@@ -133,7 +133,5 @@ func (t Target) reason(err error) string {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "no answer"
 	}
-	return redact(innermost(err), t.secrets())
+	return t.Redact(innermost(err))
 }
-
-func (t Target) secrets() []string { return t.secret }

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -42,9 +43,10 @@ type statement struct {
 type lastKey struct{}
 
 // Last marks a statement as the last of its transaction: it is kept and sent together with COMMIT, so that an error of it
-// shows only then. Outside of a transaction it is sent at once. The statements in before go ahead of it in the same message.
-func Last(ctx context.Context, before string) context.Context {
-	return context.WithValue(ctx, lastKey{}, before)
+// shows only then. Outside of a transaction it is sent at once. The statements in before, but for empty ones, go ahead of it in the same message.
+func Last(ctx context.Context, before ...string) context.Context {
+	before = slices.DeleteFunc(slices.Clone(before), func(text string) bool { return text == "" })
+	return context.WithValue(ctx, lastKey{}, strings.Join(before, "; "))
 }
 
 // BeginTx prepares a transaction, behind a pooler with the settings of the run and of the file.

@@ -102,6 +102,9 @@ func (f fields) check() error {
 	if f.user == "" {
 		return failure.Refused("no database user is named: set DB_USER, or database.user in %s", config.ProjectFile)
 	}
+	if strings.Contains(f.host, ",") {
+		return failure.Refused("the database host is %q: a migration runs on exactly one server: name one host", f.host)
+	}
 	return nil
 }
 

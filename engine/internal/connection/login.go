@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"golang.org/x/text/unicode/norm"
 
@@ -14,7 +15,9 @@ import (
 
 // login opens a session that is what it was asked to be.
 func (t Target) login(ctx context.Context) (driver.Conn, error) {
-	connection, err := t.connect(ctx)
+	connection, err := withPassword(t.config, func(config *pgx.ConnConfig) (driver.Conn, error) {
+		return stdlib.GetConnector(*config).Connect(ctx)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -29,17 +32,15 @@ func (t Target) login(ctx context.Context) (driver.Conn, error) {
 	return nil, err
 }
 
-// connect opens a session. PostgreSQL and libpq fold compatibility characters in a password (full-width letters,
+// withPassword opens a session. PostgreSQL and libpq fold compatibility characters in a password (full-width letters,
 // ligatures) where pgx does not, so that a password that psql takes would be refused.
-func (t Target) connect(ctx context.Context) (driver.Conn, error) {
-	connection, err := stdlib.GetConnector(*t.config).Connect(ctx)
-	if !sqlstate.Is(err, pgerrcode.InvalidPassword) {
+func withPassword[C any](config *pgx.ConnConfig, open func(*pgx.ConnConfig) (C, error)) (C, error) {
+	connection, err := open(config)
+	folded := norm.NFKC.String(config.Password)
+	if !sqlstate.Is(err, pgerrcode.InvalidPassword) || folded == config.Password {
 		return connection, err
 	}
-	folded := t.config.Copy()
-	folded.Password = norm.NFKC.String(t.config.Password)
-	if folded.Password == t.config.Password {
-		return nil, err
-	}
-	return stdlib.GetConnector(*folded).Connect(ctx)
+	config = config.Copy()
+	config.Password = folded
+	return open(config)
 }

@@ -17,7 +17,7 @@ const redacted = "*****"
 const shortestSecret = 4
 
 // Redact removes the password from words that the server or a library chose: a migration may have quoted it.
-func (t Target) Redact(text string) string { return redact(text, t.secrets()) }
+func (t Target) Redact(text string) string { return redact(text, t.secrets) }
 
 // redact removes secrets, plain or percent-encoded, from words that a library chose.
 func redact(text string, secrets []string) string {

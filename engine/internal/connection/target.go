@@ -42,8 +42,8 @@ type Target struct {
 	// rootCert is what the server's certificate is held against, and passwordInURL tells that DB_URL holds the password.
 	rootCert      string
 	passwordInURL bool
-	// secret is what no message may repeat, and parameters are what the address asks for beside the server.
-	secret     []string
+	// secrets are what no message may repeat, and parameters are what the address asks for beside the server.
+	secrets    []string
 	parameters map[string]string
 	// session are the settings that the run's session has to have.
 	session map[string]string
@@ -69,10 +69,7 @@ func Resolve(settings config.Settings, project config.Project) (Target, error) {
 	if err != nil {
 		return Target{}, err
 	}
-	host, err := parseHost(chosen.host)
-	if err != nil {
-		return Target{}, err
-	}
+	host := environment.NewHost(chosen.host)
 	where, from, err := resolveEnvironment(settings, host)
 	if err != nil {
 		return Target{}, err
@@ -133,7 +130,7 @@ func Resolve(settings config.Settings, project config.Project) (Target, error) {
 		rootCert:      protection.rootCert,
 		passwordInURL: chosen.passwordInURL,
 		session:       session,
-		secret:        append(chosen.secrets(), parsed.Password),
+		secrets:       append(chosen.secrets(), parsed.Password),
 
 		parameters: chosen.more,
 
@@ -154,6 +151,17 @@ func (t Target) Elsewhere(database string) Target {
 func (t Target) Impatient() Target {
 	t.wait = time.Second
 	return t
+}
+
+// Follow takes over the environment that the database is marked with where it is the stricter one, and tells whether it is.
+func (t *Target) Follow(marker string, say func(format string, values ...any)) (stricter bool, err error) {
+	marked, err := t.Environment.Stricter(marker)
+	if err != nil || marked == t.Environment {
+		return false, err
+	}
+	say("database %s is marked as %s, although ENVIRONMENT is %s: the rules of %s hold", t.Database, marked, t.Environment, marked)
+	t.Environment = marked
+	return true, nil
 }
 
 // Address is the server in a form for people.

@@ -67,11 +67,11 @@ func (e *Engine) reversible() (migration.Directory, error) {
 	if err := e.CheckFiles(); err != nil {
 		return migration.Directory{}, err
 	}
-	directory, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Rules)
+	directory, err := e.Project.Migrations.ReadDirectory()
 	if err != nil {
 		return migration.Directory{}, err
 	}
-	for _, step := range directory.FromJudged(directory.Migrations) {
+	for _, step := range directory.Migrations[directory.Unjudged():] {
 		if err := directory.CheckDown(step); err != nil {
 			return migration.Directory{}, err
 		}
@@ -108,12 +108,12 @@ func (e *Engine) check(ctx context.Context, databases *scratches, directory migr
 	if err := checking.race(ctx, databases); err != nil {
 		return err
 	}
-	judged := len(directory.FromJudged(directory.Migrations))
-	if before := len(directory.Migrations) - judged; before > 0 {
-		e.Report.Say("%s below check_from can be applied", migration.Count(before))
+	unjudged := directory.Unjudged()
+	if unjudged > 0 {
+		e.Report.Say("%s below check_from can be applied", report.Migrations(unjudged))
 	}
-	if judged > 0 {
-		e.Report.Say("%s can be applied, rolled back and applied again", migration.Count(judged))
+	if judged := len(directory.Migrations) - unjudged; judged > 0 {
+		e.Report.Say("%s can be applied, rolled back and applied again", report.Migrations(judged))
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func (c *checker) onTopOfBase(ctx context.Context, databases *scratches) error {
 		return err
 	}
 	defer remove()
-	if err := upAndSeed(ctx, before, scratch); err != nil {
+	if err := upAndSeed(ctx, before, scratch, true); err != nil {
 		return failure.About(from.name+" itself", err)
 	}
 	session, err := c.Engine.OpenTarget(ctx, scratch)
@@ -87,14 +87,14 @@ func (c *checker) onTopOfBase(ctx context.Context, databases *scratches) error {
 	return nil
 }
 
-// upAndSeed does what a developer on the base branch has done.
-func upAndSeed(ctx context.Context, engine *operate.Engine, target connection.Target) error {
+// upAndSeed applies every migration and, where that is asked for, loads every seed.
+func upAndSeed(ctx context.Context, engine *operate.Engine, target connection.Target, seed bool) error {
 	session, err := engine.OpenTarget(ctx, target)
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	if err := session.Up(ctx, math.MaxInt64); err != nil {
+	if err := session.Up(ctx, math.MaxInt64); err != nil || !seed {
 		return err
 	}
 	if empty, err := engine.NothingToSeed(); empty || err != nil {

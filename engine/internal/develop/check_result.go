@@ -7,8 +7,8 @@ import (
 
 	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/failure"
-	"avion.internal/migrate/internal/migration"
 	"avion.internal/migrate/internal/operate"
+	"avion.internal/migrate/internal/report"
 	"avion.internal/migrate/internal/tablelock"
 )
 
@@ -126,7 +126,7 @@ func (r *checkResult) markdown() string {
 	}
 	text.WriteString(r.statementTable())
 	if known > 0 {
-		fmt.Fprintf(&text, "%s of %s passed as well.\n\n", migration.Count(known), inMarkdown.Replace(r.base.name))
+		fmt.Fprintf(&text, "%s of %s passed as well.\n\n", report.Migrations(known), inMarkdown.Replace(r.base.name))
 	}
 	for _, step := range r.Passed {
 		fmt.Fprintf(&text, "- %s\n", inMarkdown.Replace(step))

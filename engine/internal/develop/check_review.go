@@ -32,10 +32,7 @@ func (c *checker) review(ctx context.Context, engine *Engine, base string) error
 		if err != nil {
 			return err
 		}
-		planned := operate.PlannedMigration{}
-		for _, statement := range source.Statements {
-			planned.Statements = append(planned.Statements, operate.PlannedStatement{Line: statement.Line, SQL: statement.Text, Locks: []operate.PlannedLock{}})
-		}
+		planned := operate.PlannedMigration{Statements: operate.PlanStatements(source.Statements)}
 		fill(&planned, review, found.statements[step.File])
 		for position := range c.result.Migrations {
 			if checked := &c.result.Migrations[position]; checked.File == step.File {
@@ -107,7 +104,7 @@ func locksOf(statement operate.PlannedStatement) string {
 func objections(findings []operate.PlannedFinding, statement operate.PlannedStatement) string {
 	var all []string
 	for _, finding := range findings {
-		if finding.Line >= statement.Line && finding.Line <= statement.Line+strings.Count(statement.SQL, "\n") {
+		if statement.Covers(finding.Line) {
 			all = append(all, finding.Rule+": "+finding.Message)
 		}
 	}

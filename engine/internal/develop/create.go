@@ -10,7 +10,6 @@ import (
 	"avion.internal/migrate/internal/child"
 	"avion.internal/migrate/internal/draft"
 	"avion.internal/migrate/internal/failure"
-	"avion.internal/migrate/internal/migration"
 	"avion.internal/migrate/internal/recipe"
 )
 
@@ -26,7 +25,7 @@ type CreateOptions struct {
 // Create writes a new migration file, with the jobs that a recipe adds to it, and prints their paths. Without a name it
 // asks for one, if somebody is there.
 func (e *Engine) Create(ctx context.Context, name string, options CreateOptions) error {
-	directory, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Rules)
+	directory, err := e.Project.Migrations.ReadDirectory()
 	if err != nil {
 		return err
 	}

@@ -6,9 +6,59 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"avion.internal/migrate/internal/connection"
+	"avion.internal/migrate/internal/dropdb"
 	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/operate"
+	"avion.internal/migrate/internal/sqlstate"
 	"avion.internal/migrate/internal/sqltext"
 )
+
+// maintenanceSession is a session beside the database that it drops or creates.
+type maintenanceSession struct{ *operate.Session }
+
+// openMaintenance connects to a database that is always there: the one to drop must have no session that matters.
+func (e *Engine) openMaintenance(ctx context.Context, target connection.Target) (*maintenanceSession, error) {
+	session, err := e.OpenTarget(ctx, target.Elsewhere("postgres"))
+	if failure.CodeOf(err) != failure.CodeUnreachable {
+		return &maintenanceSession{session}, err
+	}
+	session, otherwise := e.OpenTarget(ctx, target.Elsewhere("template1"))
+	if otherwise != nil {
+		return nil, err
+	}
+	return &maintenanceSession{session}, nil
+}
+
+// major is the server's major version.
+func (s *maintenanceSession) major(ctx context.Context) (string, error) {
+	var major string
+	err := s.QueryRowContext(ctx, "SELECT (current_setting('server_version_num')::int / 10000)::text").Scan(&major)
+	if err != nil {
+		return "", s.Unreadable(ctx, "server_version_num", err)
+	}
+	return major, nil
+}
+
+func (s *maintenanceSession) dropForce(ctx context.Context, name string) error {
+	return dropdb.Force(ctx, func(ctx context.Context, statement string) error {
+		_, err := s.ExecContext(ctx, statement)
+		return err
+	}, name)
+}
+
+func (s *maintenanceSession) cannot(done, operation, name string, err error) error {
+	message := err.Error()
+	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
+		message = server.Message + " (SQLSTATE " + server.Code + ")"
+	}
+	if sqlstate.Blocked(err) {
+		return failure.Locked("database %s could not be %s while another session works with it: %s: run %s again", name, done, message, operation)
+	}
+	return failure.Refused("database %s could not be %s: %s: see to it and run %s again", name, done, message, operation)
+}
 
 // properties are what a new database takes over from the one that it replaces.
 type properties struct {

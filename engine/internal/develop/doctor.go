@@ -21,7 +21,6 @@ import (
 	"avion.internal/migrate/internal/git"
 	"avion.internal/migrate/internal/history"
 	"avion.internal/migrate/internal/lint"
-	"avion.internal/migrate/internal/migration"
 	"avion.internal/migrate/internal/operate"
 	"avion.internal/migrate/internal/report"
 	"avion.internal/migrate/internal/terminal"
@@ -150,7 +149,7 @@ func (e *Engine) examineTemplate(ctx context.Context, repository git.Repository,
 
 func (e *Engine) examineFiles(ctx context.Context, base string) doctor.Files {
 	var found doctor.Files
-	directory, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Rules)
+	directory, err := e.Project.Migrations.ReadDirectory()
 	if err != nil {
 		found.Error = err
 		return found

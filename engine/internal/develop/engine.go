@@ -3,7 +3,8 @@
 // production may import it.
 //
 // May import: adopt, child, config, connection, copier, doctor, draft, dropdb, environment, failure, foreign, git, history,
-// indexes, lint, migration, operate, patience, recipe, report, rules, runlock, schema, sqlstate, sqltext, tablelock, terminal, trace, wiring.
+// indexes, lint, migration, operate, patience, recipe, report, rules, runlock, schema, sqlscan, sqlstate, sqltext, tablelock,
+// terminal, trace, wiring.
 package develop
 
 import (

@@ -2,7 +2,6 @@ package develop
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -13,6 +12,8 @@ import (
 	"avion.internal/migrate/internal/foreign"
 	"avion.internal/migrate/internal/history"
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/report"
+	"avion.internal/migrate/internal/sqlscan"
 )
 
 // imported are another tool's files beside what they become.
@@ -45,7 +46,8 @@ func (e *Engine) Import(ctx context.Context, from string) error {
 		}
 	}
 	if irreversible > 0 {
-		e.Report.Say("note: %s no way back, and get none: migrate-validate lets that pass below check_from only", migrations(irreversible, "has", "have"))
+		e.Report.Say("note: %s no way back, and get none: migrate-validate lets that pass below check_from only",
+			report.Count(irreversible, "migration has", "migrations have"))
 	}
 	if !e.confirmedToWrite(ctx, "these") {
 		return nil
@@ -58,23 +60,15 @@ func (e *Engine) Import(ctx context.Context, from string) error {
 		when = "before anything runs, because goose takes every SQL file there for its own"
 	}
 	e.Report.Say("%s written to %s, and nothing was deleted: take the old files out of %s %s",
-		migrations(len(files), "was", "were"), e.Project.Migrations.Dir, made.Path, when)
+		report.Count(len(files), "migration was", "migrations were"), e.Project.Migrations.Dir, made.Path, when)
 	e.Report.Say("write check_from: %s into .goose.yml, so that nobody judges what was before", migration.FormatVersion(made.last()+1))
 	e.sayBaseline(made, applied)
 	return nil
 }
 
-// migrations writes a number of them with its verb, as in "2 migrations were".
-func migrations(number int, one, many string) string {
-	if number != 1 {
-		one = many
-	}
-	return migration.Count(number) + " " + one
-}
-
 // convert reads the other tool's folder, and refuses what does not fit into this service's.
 func (e *Engine) convert(from string) (imported, error) {
-	directory, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Rules)
+	directory, err := e.Project.Migrations.ReadDirectory()
 	if err != nil {
 		return imported{}, err
 	}
@@ -128,7 +122,7 @@ func (e *Engine) appliedElsewhere(ctx context.Context, made imported) (int64, er
 			return 0, failure.HistoryMismatch("%s in %s: nobody can tell what of that is there: let %s finish it, or undo it, and run again",
 				other, session.Target.Database, made.Tool)
 		}
-		versions, err := versionsIn(ctx, session.DB, other.Table)
+		versions, err := sqlscan.Column[int64](ctx, session, "SELECT version::bigint FROM "+other.Table) // as both tools name it
 		if err != nil {
 			return 0, session.Unreadable(ctx, other.Table, err)
 		}
@@ -164,22 +158,4 @@ func (e *Engine) sayBaseline(made imported, applied int64) {
 		e.Report.Say("a database that %s has brought to the end of them takes make migrate-baseline VERSION=%s, and an empty one make migrate-up",
 			made.Tool, migration.FormatVersion(made.last()))
 	}
-}
-
-// versionsIn are those that another tool's table names; both tools name the column alike.
-func versionsIn(ctx context.Context, session *sql.DB, table string) ([]int64, error) {
-	rows, err := session.QueryContext(ctx, "SELECT version::bigint FROM "+table)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []int64
-	for rows.Next() {
-		var one int64
-		if err := rows.Scan(&one); err != nil {
-			return nil, err
-		}
-		all = append(all, one)
-	}
-	return all, rows.Err()
 }

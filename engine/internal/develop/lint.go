@@ -10,13 +10,14 @@ import (
 	"avion.internal/migrate/internal/git"
 	"avion.internal/migrate/internal/lint"
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/report"
 	"avion.internal/migrate/internal/trace"
 )
 
 // Lint tells what in the new migrations is dangerous on a database that is in use: by what PostgreSQL does with them on a
 // throw-away database at the base, where a server can be reached, and by their text.
 func (e *Engine) Lint(ctx context.Context, base string) error {
-	directory, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Rules)
+	directory, err := e.Project.Migrations.ReadDirectory()
 	if err != nil {
 		return err
 	}
@@ -60,9 +61,9 @@ func (e *Engine) Lint(ctx context.Context, base string) error {
 	}
 	if objections > 0 {
 		return failure.Refused("there are objections to %s (%d): follow their help, or put '-- squawk-ignore RULE' "+
-			"above a statement that is safe here, and say why", migration.Count(len(selected)), objections)
+			"above a statement that is safe here, and say why", report.Migrations(len(selected)), objections)
 	}
-	e.Report.Say("there is no objection to %s", migration.Count(len(selected)))
+	e.Report.Say("there is no objection to %s", report.Migrations(len(selected)))
 	return nil
 }
 
@@ -108,7 +109,7 @@ func (e *Engine) beforeNew(ctx context.Context, base string, directory migration
 // made better.
 func (e *Engine) notYetIn(ctx context.Context, repository git.Repository, base string, directory migration.Directory) ([]migration.Migration, error) {
 	added, known, err := repository.Added(ctx, base, directory.Path)
-	judged := directory.FromJudged(directory.Migrations)
+	judged := directory.Migrations[directory.Unjudged():]
 	if err != nil || !known {
 		return judged, err
 	}

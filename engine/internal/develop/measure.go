@@ -1,7 +1,6 @@
 package develop
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -12,13 +11,16 @@ import (
 	"avion.internal/migrate/internal/migration"
 	"avion.internal/migrate/internal/operate"
 	"avion.internal/migrate/internal/rules"
+	"avion.internal/migrate/internal/sqlscan"
 	"avion.internal/migrate/internal/tablelock"
 	"avion.internal/migrate/internal/trace"
 )
 
 // relation is something that a statement can lock.
 type relation struct {
+	id    uint32
 	name  string
+	bare  string // without its schema
 	kind  string // as in pg_class.relkind
 	table uint32 // of an index, 0 for everything else
 }
@@ -66,45 +68,36 @@ func (c *checker) measure(ctx context.Context, step migration.Migration) (checke
 }
 
 func (c *checker) relations(ctx context.Context) (map[uint32]relation, error) {
-	rows, err := c.QueryContext(ctx, relationsQuery)
+	all, err := sqlscan.All(ctx, c, func(r *relation) []any { return []any{&r.id, &r.name, &r.bare, &r.kind, &r.table} }, relationsQuery)
 	if err != nil {
 		return nil, c.Unreadable(ctx, "pg_class", err)
 	}
-	defer rows.Close()
 	project := c.Engine.Project
 	found := map[uint32]relation{}
-	for rows.Next() {
-		var id uint32
-		var name string
-		var next relation
-		if err := rows.Scan(&id, &next.name, &name, &next.kind, &next.table); err != nil {
-			return nil, c.Unreadable(ctx, "pg_class", err)
-		}
+	for _, each := range all {
 		// The engine's own tables, indexes and sequences are nobody's.
-		if !strings.HasPrefix(name, project.Migrations.BareTable()) && !strings.HasPrefix(name, project.Seed.BareTable()) {
-			found[id] = next
+		if !strings.HasPrefix(each.bare, project.Migrations.BareTable()) && !strings.HasPrefix(each.bare, project.Seed.BareTable()) {
+			found[each.id] = each
 		}
 	}
-	return found, rows.Err()
+	return found, nil
 }
 
 // taken are the strongest locks of the transaction that make somebody wait, the strongest first.
 func taken(ctx context.Context, db goosedb.DBTxConn, there map[uint32]relation) ([]tablelock.Lock, error) {
-	rows, err := db.QueryContext(ctx, takenQuery)
+	type held struct {
+		relation uint32
+		mode     string
+	}
+	locks, err := sqlscan.All(ctx, db, func(h *held) []any { return []any{&h.relation, &h.mode} }, takenQuery)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
 	strongest := map[uint32]tablelock.Mode{}
-	for rows.Next() {
-		var id uint32
-		var name string
-		if err := rows.Scan(&id, &name); err != nil {
-			return nil, err
-		}
-		mode, counts := tablelock.Stored(name)
-		if _, existed := there[id]; existed && counts && mode.StrongerThan(strongest[id]) {
-			strongest[id] = mode
+	for _, lock := range locks {
+		mode, counts := tablelock.Stored(lock.mode)
+		if _, existed := there[lock.relation]; existed && counts && mode.StrongerThan(strongest[lock.relation]) {
+			strongest[lock.relation] = mode
 		}
 	}
 	found := []tablelock.Lock{}
@@ -116,8 +109,8 @@ func taken(ctx context.Context, db goosedb.DBTxConn, there map[uint32]relation) 
 			found = append(found, tablelock.Lock{Relation: object.name, Mode: mode})
 		}
 	}
-	sortLocks(found)
-	return found, rows.Err()
+	slices.SortFunc(found, tablelock.StrongestFirst)
+	return found, nil
 }
 
 // expected are the locks that the text of a file without a transaction lets expect, as far as they are known.
@@ -142,18 +135,6 @@ func expected(statements []migration.Statement) ([]tablelock.Lock, error) {
 			}
 		}
 	}
-	sortLocks(found)
+	slices.SortFunc(found, tablelock.StrongestFirst)
 	return found, nil
-}
-
-func sortLocks(found []tablelock.Lock) {
-	slices.SortFunc(found, func(a, b tablelock.Lock) int {
-		switch {
-		case a.Mode.StrongerThan(b.Mode):
-			return -1
-		case b.Mode.StrongerThan(a.Mode):
-			return 1
-		}
-		return cmp.Compare(a.Relation, b.Relation)
-	})
 }

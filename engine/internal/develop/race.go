@@ -9,8 +9,8 @@ import (
 
 	"avion.internal/migrate/internal/connection"
 	"avion.internal/migrate/internal/failure"
-	"avion.internal/migrate/internal/migration"
 	"avion.internal/migrate/internal/operate"
+	"avion.internal/migrate/internal/report"
 )
 
 // racer is one of several that start at once.
@@ -111,7 +111,7 @@ func (c *checker) judge(ctx context.Context, scratch connection.Target, idle int
 	}
 	if rows != migrations || versions != migrations || idle != 1 {
 		return failure.MigrationFailed("two runners at once applied %d of %s, %d times, and %d of them found nothing to do: "+
-			"look for a migration that lets go of the lock (pg_advisory_unlock_all, DISCARD ALL)", versions, migration.Count(migrations), rows, idle)
+			"look for a migration that lets go of the lock (pg_advisory_unlock_all, DISCARD ALL)", versions, report.Migrations(migrations), rows, idle)
 	}
 	if err := c.hold(ctx, session, c.schemas[len(c.schemas)-1], failure.MigrationFailed("two runners at once make another schema than one: "+
 		"look for a migration that lets go of the lock (pg_advisory_unlock_all, DISCARD ALL)")); err != nil {

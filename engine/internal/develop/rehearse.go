@@ -53,7 +53,7 @@ func (c *checker) rehearse(ctx context.Context) error {
 		}
 		c.say("ok %s: up, down, up (%s)", step.File, checked)
 	}
-	first := len(steps) - len(c.directory.FromJudged(steps))
+	first := c.directory.Unjudged()
 	if first == len(steps) {
 		return nil
 	}

@@ -2,18 +2,12 @@ package develop
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/connection"
-	"avion.internal/migrate/internal/dropdb"
 	"avion.internal/migrate/internal/failure"
-	"avion.internal/migrate/internal/operate"
-	"avion.internal/migrate/internal/sqlstate"
 )
 
 // Reset drops the database, creates it anew as it was, and applies every migration. Whatever can be refused is refused
@@ -93,32 +87,6 @@ func (e *Engine) recreate(ctx context.Context, target connection.Target) error {
 	return maintenance.replace(ctx, found)
 }
 
-// maintenanceSession is a session beside the database that it drops or creates.
-type maintenanceSession struct{ *operate.Session }
-
-// openMaintenance connects to a database that is always there: the one to drop must have no session that matters.
-func (e *Engine) openMaintenance(ctx context.Context, target connection.Target) (*maintenanceSession, error) {
-	session, err := e.OpenTarget(ctx, target.Elsewhere("postgres"))
-	if failure.CodeOf(err) != failure.CodeUnreachable {
-		return &maintenanceSession{session}, err
-	}
-	session, otherwise := e.OpenTarget(ctx, target.Elsewhere("template1"))
-	if otherwise != nil {
-		return nil, err
-	}
-	return &maintenanceSession{session}, nil
-}
-
-// major is the server's major version.
-func (s *maintenanceSession) major(ctx context.Context) (string, error) {
-	var major string
-	err := s.QueryRowContext(ctx, "SELECT (current_setting('server_version_num')::int / 10000)::text").Scan(&major)
-	if err != nil {
-		return "", s.Unreadable(ctx, "server_version_num", err)
-	}
-	return major, nil
-}
-
 func (s *maintenanceSession) replace(ctx context.Context, database properties) error {
 	if err := s.dropForce(ctx, database.name); err != nil {
 		return s.cannot("dropped", "reset", database.name, err)
@@ -128,28 +96,10 @@ func (s *maintenanceSession) replace(ctx context.Context, database properties) e
 	return s.create(context.WithoutCancel(ctx), database)
 }
 
-func (s *maintenanceSession) dropForce(ctx context.Context, name string) error {
-	return dropdb.Force(ctx, func(ctx context.Context, statement string) error {
-		_, err := s.ExecContext(ctx, statement)
-		return err
-	}, name)
-}
-
 func (s *maintenanceSession) create(ctx context.Context, database properties) error {
 	if _, err := s.ExecContext(ctx, database.createStatement()); err != nil {
 		return s.cannot("created", "reset", database.name, err)
 	}
 	s.Engine.Report.Say("created %s", database.name)
 	return nil
-}
-
-func (s *maintenanceSession) cannot(done, operation, name string, err error) error {
-	message := err.Error()
-	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
-		message = server.Message + " (SQLSTATE " + server.Code + ")"
-	}
-	if sqlstate.Blocked(err) {
-		return failure.Locked("database %s could not be %s while another session works with it: %s: run %s again", name, done, message, operation)
-	}
-	return failure.Refused("database %s could not be %s: %s: see to it and run %s again", name, done, message, operation)
 }

@@ -3,13 +3,13 @@ package develop
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/binary"
 	"strings"
 
 	"github.com/jackc/pgerrcode"
 
 	"avion.internal/migrate/internal/connection"
+	"avion.internal/migrate/internal/runlock"
+	"avion.internal/migrate/internal/sqlscan"
 	"avion.internal/migrate/internal/sqlstate"
 	"avion.internal/migrate/internal/sqltext"
 )
@@ -76,17 +76,17 @@ func (s *scratches) dropAbandoned(ctx context.Context) error {
 	if s.target.Pooled() { // no session there keeps a lock
 		return nil
 	}
-	marked, err := s.strings(ctx, markedQuery, scratchMark(s.target.Database), scratchPrefix(s.target.Database))
-	if err != nil || len(marked) == 0 {
-		return err
+	marked, err := sqlscan.Column[string](ctx, s, markedQuery, scratchMark(s.target.Database), scratchPrefix(s.target.Database))
+	if err != nil {
+		return s.Unreadable(ctx, "pg_database", err)
 	}
 	keys := make([]int64, len(marked))
 	for position, name := range marked {
 		keys[position] = scratchKey(name)
 	}
-	abandoned, err := s.strings(ctx, abandonedQuery, marked, keys)
+	abandoned, err := sqlscan.Column[string](ctx, s, abandonedQuery, marked, keys)
 	if err != nil {
-		return err
+		return s.Unreadable(ctx, "pg_database", err)
 	}
 	for _, name := range abandoned {
 		_, err := s.ExecContext(ctx, "DROP DATABASE IF EXISTS "+sqltext.Name(name))
@@ -101,38 +101,13 @@ func (s *scratches) dropAbandoned(ctx context.Context) error {
 	return nil
 }
 
-// strings is the first column of a query.
-func (s *scratches) strings(ctx context.Context, query string, arguments ...any) ([]string, error) {
-	rows, err := s.QueryContext(ctx, query, arguments...)
-	if err != nil {
-		return nil, s.Unreadable(ctx, "pg_database", err)
-	}
-	defer rows.Close()
-	var all []string
-	for rows.Next() {
-		var one string
-		if err := rows.Scan(&one); err != nil {
-			return nil, s.Unreadable(ctx, "pg_database", err)
-		}
-		all = append(all, one)
-	}
-	return all, rows.Err()
-}
-
 // scratchKey is the id of the lock that says that a throw-away database has an owner.
-func scratchKey(name string) int64 {
-	sum := sha256.Sum256([]byte("check/" + name))
-	return int64(binary.BigEndian.Uint64(sum[:8]))
-}
-
-// longestDatabaseName is the server's limit: it would cut the random end off without a word.
-const longestDatabaseName = 63
+func scratchKey(name string) int64 { return runlock.Advisory{Database: "check", Table: name}.Key() }
 
 const scratchRandom = 12
 
 func scratchPrefix(database string) string {
-	const middle = "_check_"
-	return database[:min(len(database), longestDatabaseName-len(middle)-scratchRandom)] + middle
+	return sqltext.Beginning(database, "_check_", scratchRandom)
 }
 
 func scratchName(database string) string {

@@ -215,7 +215,7 @@ func TestOnlyADatabaseOfThisKindExpires(t *testing.T) {
 
 func TestANameIsNeverLongerThanTheServerTakes(t *testing.T) {
 	databases := testDatabases{target: connection.Target{Database: strings.Repeat("x", 63)}, keep: time.Hour}
-	if name := databases.newName(); len(name) > longestDatabaseName || !copyName.MatchString(name) {
+	if name := databases.newName(); len(name) > sqltext.LongestName || !copyName.MatchString(name) {
 		t.Error(name)
 	}
 }

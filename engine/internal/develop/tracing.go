@@ -101,7 +101,7 @@ func seeds(stream config.Stream) []trace.File {
 	if _, err := os.Stat(stream.Dir); err != nil {
 		return nil
 	}
-	directory, err := migration.ReadDirectory(stream.Dir, stream.Rules)
+	directory, err := stream.ReadDirectory()
 	if err != nil {
 		return nil
 	}

@@ -48,7 +48,7 @@ func (e *Engine) Validate(ctx context.Context, options ValidateOptions) error {
 
 // problems also counts the files.
 func (e *Engine) problems(ctx context.Context, options ValidateOptions) (int, []error, error) {
-	migrations, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Rules)
+	migrations, err := e.Project.Migrations.ReadDirectory()
 	if err != nil {
 		return 0, nil, err
 	}
@@ -57,7 +57,7 @@ func (e *Engine) problems(ctx context.Context, options ValidateOptions) (int, []
 	}
 	directories := []migration.Directory{migrations}
 	if _, err := os.Stat(e.Project.Seed.Dir); err == nil {
-		seeds, err := migration.ReadDirectory(e.Project.Seed.Dir, e.Project.Seed.Rules)
+		seeds, err := e.Project.Seed.ReadDirectory()
 		if err != nil {
 			return 0, nil, err
 		}

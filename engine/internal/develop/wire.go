@@ -9,6 +9,7 @@ import (
 	"avion.internal/migrate/internal/config"
 	"avion.internal/migrate/internal/copier"
 	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/report"
 	"avion.internal/migrate/internal/wiring"
 )
 
@@ -30,7 +31,8 @@ func (e *Engine) Wire(ctx context.Context) error {
 		for _, clash := range plan.Clashes {
 			e.Report.Failed("migrate", clash)
 		}
-		return failure.Refused("nothing was written: %s in the way: solve what is said above and run again", things(len(plan.Clashes)))
+		return failure.Refused("nothing was written: %s in the way: solve what is said above and run again",
+			report.Count(len(plan.Clashes), "thing is", "things are"))
 	}
 	if len(plan.Edits) == 0 {
 		e.Report.Say("nothing to add: %d files are wired already", len(plan.Wired))
@@ -68,11 +70,4 @@ func (e *Engine) confirmedToWrite(ctx context.Context, what string) bool {
 		e.Report.Say("nothing was written: run again with CONFIRM=yes to write it")
 	}
 	return confirmed == "yes"
-}
-
-func things(number int) string {
-	if number == 1 {
-		return "1 thing is"
-	}
-	return fmt.Sprintf("%d things are", number)
 }

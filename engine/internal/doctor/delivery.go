@@ -63,11 +63,11 @@ func judgeWorkflow(e Evidence) Finding {
 func (w workflow) lost() []string {
 	var lost []string
 	var commands strings.Builder
-	for _, job := range w.Jobs {
-		if !job.ContinueOnError.IsZero() {
-			lost = append(lost, "goes on after an error in "+job.Name)
+	for _, each := range w.Jobs {
+		if !each.ContinueOnError.IsZero() {
+			lost = append(lost, "goes on after an error in "+each.Name)
 		}
-		for _, step := range job.Steps {
+		for _, step := range each.Steps {
 			if !step.ContinueOnError.IsZero() {
 				lost = append(lost, "goes on after an error in "+step.Name)
 			}
@@ -81,15 +81,15 @@ func (w workflow) lost() []string {
 			lost = append(lost, "never runs "+step)
 		}
 	}
-	for name, job := range w.Jobs {
-		if job.Name != gate {
+	for name, each := range w.Jobs {
+		if each.Name != gate {
 			continue
 		}
-		if job.If != "always()" {
+		if each.If != "always()" {
 			lost = append(lost, fmt.Sprintf("has a gate %q that is not always reported", gate))
 		}
 		for other := range w.Jobs {
-			if other != name && !slices.Contains(words(job.Needs), other) {
+			if other != name && !slices.Contains(words(each.Needs), other) {
 				lost = append(lost, fmt.Sprintf("has a gate %q that does not wait for %s", gate, other))
 			}
 		}
@@ -244,6 +244,6 @@ func words(node yaml.Node) []string {
 }
 
 func firstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return first
 }

@@ -26,8 +26,6 @@ func judgeDocument(name string) func(Evidence) Finding {
 	}
 }
 
-func judgeTroubleshooting(e Evidence) Finding { return present(e, "docs/migration-troubleshooting.md") }
-
 func judgeOwnDocuments(e Evidence) Finding {
 	if found, ok := e.Documents.problem(todo); !ok {
 		return found

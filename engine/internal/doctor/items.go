@@ -7,9 +7,9 @@ import "avion.internal/migrate/internal/copier"
 var checklist = []check{
 	{"directories", judgeDirectories, ""},
 	{"goose-yml", judgeProject, ""},
-	{"targets", judgeTargets, ""},
+	{"targets", judgeFile("migrations.mk"), ""},
 	{"env-example", judgeEnvExample, ""},
-	{"compose", judgeComposeServices, copier.Compose},
+	{"compose", judgeFile("compose.migrations.yaml"), copier.Compose},
 	{"first-migration", judgeFirstMigration, ""},
 	{"env", judgeDotEnv, ""},
 	{"gitignore", judgeGitignore, ""},
@@ -22,7 +22,7 @@ var checklist = []check{
 
 	{"readme", judgeDocument("README.md"), ""},
 	{"contributing", judgeDocument("CONTRIBUTING.md"), ""},
-	{"troubleshooting", judgeTroubleshooting, ""},
+	{"troubleshooting", judgeFile("docs/migration-troubleshooting.md"), ""},
 	{"own-documents", judgeOwnDocuments, ""},
 }
 

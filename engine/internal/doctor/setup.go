@@ -35,18 +35,16 @@ func judgeProject(e Evidence) Finding {
 	return pass("service %s, versions in %s", e.Project.Service, e.Project.Migrations.Table)
 }
 
-// The template's part of make and of compose is a file; whether the service's own file takes it in is another item.
-
-func judgeTargets(e Evidence) Finding { return present(e, "migrations.mk") }
-
-func judgeComposeServices(e Evidence) Finding { return present(e, "compose.migrations.yaml") }
-
-func present(e Evidence, file string) Finding {
-	content, err := os.ReadFile(filepath.Join(e.Folder, file))
-	if err != nil || len(content) == 0 {
-		return fail(recopy, "%s is not there, or empty", file)
+// judgeFile looks for a file of the template's. Its part of make and of compose is one; whether the service's own file takes it
+// in is another item.
+func judgeFile(file string) func(Evidence) Finding {
+	return func(e Evidence) Finding {
+		content, err := os.ReadFile(filepath.Join(e.Folder, file))
+		if err != nil || len(content) == 0 {
+			return fail(recopy, "%s is not there, or empty", file)
+		}
+		return pass("%s is there", file)
 	}
-	return pass("%s is there", file)
 }
 
 func judgeEnvExample(e Evidence) Finding {

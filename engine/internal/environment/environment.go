@@ -5,6 +5,7 @@
 package environment
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -55,6 +56,15 @@ type Host struct {
 	Name   string
 	Local  bool // a loopback address or a socket
 	Socket bool
+}
+
+// NewHost reads a name: of a socket, which begins with / or @, or of a machine.
+func NewHost(name string) Host {
+	if strings.HasPrefix(name, "/") || strings.HasPrefix(name, "@") {
+		return Host{Name: name, Local: true, Socket: true}
+	}
+	address, err := netip.ParseAddr(name)
+	return Host{Name: name, Local: strings.EqualFold(name, "localhost") || err == nil && address.Unmap().IsLoopback()}
 }
 
 // Infer answers for an ENVIRONMENT that is not set: only a database on this machine is taken to be development.

@@ -113,6 +113,11 @@ func About(what string, err error) error {
 	return told(CodeOf(err), fmt.Errorf("%s: %w", what, err))
 }
 
+// RefusedAt is Refused for a line of a file, with which the sentence begins.
+func RefusedAt(file string, line int, format string, values ...any) error {
+	return At(file, line, Refused("%s line %d %w", file, line, fmt.Errorf(format, values...)))
+}
+
 // At tells the place of a mistake, unless the error knows a closer one.
 func At(file string, line int, err error) error {
 	var failure *Error

@@ -39,7 +39,7 @@ func splitDbmate(file, content string) (up, down section, err error) {
 			into = &down
 		}
 		if into.file != "" {
-			return up, down, failure.At(file, read.line-1, failure.Refused("%s line %d has a second '-- migrate:%s': keep one", file, read.line-1, content[mark[2]:mark[3]]))
+			return up, down, failure.RefusedAt(file, read.line-1, "has a second '-- migrate:%s': keep one", content[mark[2]:mark[3]])
 		}
 		*into = read
 	}
@@ -62,8 +62,7 @@ func (s section) convert() (converted, error) {
 	parsed, err := sqlparser.Parse(s.sql)
 	if syntax, ok := errors.AsType[*sqlparser.SyntaxError](err); ok {
 		line := s.line + strings.Count(string([]rune(s.sql)[:max(syntax.Position-1, 0)]), "\n")
-		return converted{}, failure.At(s.file, line, failure.Refused("%s line %d is no SQL that PostgreSQL could read (%s): correct it, or write this file for goose by hand",
-			s.file, line, syntax.Message))
+		return converted{}, failure.RefusedAt(s.file, line, "is no SQL that PostgreSQL could read (%s): correct it, or write this file for goose by hand", syntax.Message)
 	}
 	if err != nil {
 		return converted{}, failure.Refused("%s", err)
@@ -77,8 +76,8 @@ func (s section) convert() (converted, error) {
 		line := s.line + strings.Count(s.sql[:statement.Offset], "\n")
 		if statement.Kind == "TransactionStmt" {
 			if !slices.Contains(transaction, statement.Node.Text("kind")) {
-				return converted{}, failure.At(s.file, line, failure.Refused("%s line %d goes back in a transaction, and goose's has to end with its line in the version table: "+
-					"write this file for goose by hand", s.file, line))
+				return converted{}, failure.RefusedAt(s.file, line, "goes back in a transaction, and goose's has to end with its line in the version table: "+
+					"write this file for goose by hand")
 			}
 			continue
 		}

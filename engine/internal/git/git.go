@@ -51,8 +51,8 @@ func (r Repository) Added(ctx context.Context, base, folder string) (map[string]
 		return nil, false, failure.Refused("git could not list %s (%w): run it in a checkout of the service", folder, err)
 	}
 	added := map[string]bool{}
-	for path := range strings.SplitSeq(tracked+untracked, "\x00") {
-		added[filepath.Base(path)] = true
+	for file := range strings.SplitSeq(tracked+untracked, "\x00") {
+		added[filepath.Base(file)] = true
 	}
 	return added, true, nil
 }

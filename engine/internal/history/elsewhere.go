@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"strings"
+
+	"avion.internal/migrate/internal/sqlscan"
 )
 
 // Other is a history in the database that is not the one of the configured version table.
@@ -118,18 +120,7 @@ type candidate struct {
 }
 
 func likely(ctx context.Context, session *sql.DB, known []string) ([]candidate, error) {
-	rows, err := session.QueryContext(ctx, versionTables, known)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []candidate
-	for rows.Next() {
-		var next candidate
-		if err := rows.Scan(&next.Table, &next.Tool, &next.halfDone, &next.readable, &next.large); err != nil {
-			return nil, err
-		}
-		all = append(all, next)
-	}
-	return all, rows.Err()
+	return sqlscan.All(ctx, session, func(c *candidate) []any {
+		return []any{&c.Table, &c.Tool, &c.halfDone, &c.readable, &c.large}
+	}, versionTables, known)
 }

@@ -1,7 +1,7 @@
 // Package history is the version table: goose's own table, with the table of checksums beside it, read in one query and
 // compared with the files. It never runs a migration, and never drops a table.
 //
-// May import: failure, migration, sqlstate, sqltext.
+// May import: failure, migration, sqlscan, sqlstate, sqltext.
 package history
 
 import (
@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgerrcode"
 
+	"avion.internal/migrate/internal/sqlscan"
 	"avion.internal/migrate/internal/sqlstate"
 )
 
@@ -67,15 +68,20 @@ func (t tables) existing(ctx context.Context, session *sql.DB) (tables, error) {
 		name string
 		into *string
 	}{{t.versions, &found.versions}, {t.checksums, &found.checksums}, {t.marker, &found.marker}} {
-		var exists bool
-		if err := session.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", each.name).Scan(&exists); err != nil {
+		there, err := exists(ctx, session, each.name)
+		if err != nil {
 			return tables{}, err
 		}
-		if exists {
+		if there {
 			*each.into = each.name
 		}
 	}
 	return found, nil
+}
+
+func exists(ctx context.Context, session *sql.DB, table string) (there bool, err error) {
+	err = session.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", table).Scan(&there)
+	return there, err
 }
 
 // query reads goose's rows in the order in which they were written. A checksum belongs to the row that was written
@@ -99,45 +105,30 @@ func (t tables) query() string {
 }
 
 func ask(ctx context.Context, session *sql.DB, from tables) (History, error) {
-	rows, err := session.QueryContext(ctx, from.query())
-	if err == nil {
-		defer rows.Close()
-		known, err := scan(rows)
-		known.Exists = from.versions != ""
-		known.Prepared = from.checksums != "" && from.marker != ""
-		return known, err
-	}
-	if sqlstate.Is(err, pgerrcode.UndefinedTable) {
-		return History{}, nil
-	}
-	return History{}, err
-}
-
-// scan keeps the newest row of each version: old versions of goose recorded a rollback as a row of its own.
-func scan(rows *sql.Rows) (History, error) {
 	type row struct {
 		Record
 		applied bool
 	}
-	var history History
-	var all []row
-	for rows.Next() {
-		var next row
-		err := rows.Scan(&next.Version, &next.applied, &next.AppliedAt, &next.File, &next.Checksum, &history.Marker)
-		if err != nil {
-			return History{}, err
-		}
-		all = append(all, next)
+	known := History{Exists: from.versions != "", Prepared: from.checksums != "" && from.marker != ""}
+	rows, err := sqlscan.All(ctx, session, func(r *row) []any {
+		return []any{&r.Version, &r.applied, &r.AppliedAt, &r.File, &r.Checksum, &known.Marker}
+	}, from.query())
+	if sqlstate.Is(err, pgerrcode.UndefinedTable) {
+		return History{}, nil
 	}
+	if err != nil {
+		return History{}, err
+	}
+	// Old versions of goose recorded a rollback as a row of its own: the newest row of each version counts.
 	seen := map[int64]bool{0: true} // goose begins every table with version 0
-	for _, row := range slices.Backward(all) {
-		if !seen[row.Version] && row.applied {
-			history.Records = append(history.Records, row.Record)
+	for _, each := range slices.Backward(rows) {
+		if !seen[each.Version] && each.applied {
+			known.Records = append(known.Records, each.Record)
 		}
-		seen[row.Version] = true
+		seen[each.Version] = true
 	}
-	slices.Reverse(history.Records)
-	return history, rows.Err()
+	slices.Reverse(known.Records)
+	return known, nil
 }
 
 // Begins tells that nothing was ever applied according to this table.

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"time"
+
+	"avion.internal/migrate/internal/sqlscan"
 )
 
 // StatementTable is the table beside a version table that remembers how far a file without a transaction has come. goose's
@@ -54,8 +56,7 @@ type Statement struct {
 
 // PrepareStatements makes the table of statements where there is none.
 func PrepareStatements(ctx context.Context, session *sql.DB, table string) error {
-	var there bool
-	if err := session.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", StatementTable(table)).Scan(&there); err != nil || there {
+	if there, err := exists(ctx, session, StatementTable(table)); err != nil || there {
 		return err
 	}
 	return CreateTable(ctx, session, StatementTable(table), statementColumns)
@@ -63,43 +64,23 @@ func PrepareStatements(ctx context.Context, session *sql.DB, table string) error
 
 // HalfRun are the sections of which some statements are remembered; none where the table is not there.
 func HalfRun(ctx context.Context, session *sql.DB, table string) ([]Section, error) {
-	var there bool
-	if err := session.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", StatementTable(table)).Scan(&there); err != nil || !there {
+	if there, err := exists(ctx, session, StatementTable(table)); err != nil || !there {
 		return nil, err
 	}
-	rows, err := session.QueryContext(ctx, "SELECT DISTINCT version_id, rolls_back FROM "+StatementTable(table)+" ORDER BY 1, 2")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []Section
-	for rows.Next() {
-		var next Section
-		if err := rows.Scan(&next.Version, &next.RollsBack); err != nil {
-			return nil, err
-		}
-		all = append(all, next)
-	}
-	return all, rows.Err()
+	return sqlscan.All(ctx, session, func(s *Section) []any { return []any{&s.Version, &s.RollsBack} },
+		"SELECT DISTINCT version_id, rolls_back FROM "+StatementTable(table)+" ORDER BY 1, 2")
 }
 
 // ReadStatements are the remembered statements of a section by their position.
 func ReadStatements(ctx context.Context, session *sql.DB, table string, section Section) (map[int]Statement, error) {
-	rows, err := session.QueryContext(ctx, "SELECT position, checksum, done, reason, failure, unusable::text, begun_at FROM "+
-		StatementTable(table)+section.where())
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
+	all, err := sqlscan.All(ctx, session, func(s *Statement) []any {
+		return []any{&s.Position, &s.Checksum, &s.Done, &s.Reason, &s.Failure, &s.Unusable, &s.BegunAt}
+	}, "SELECT position, checksum, done, reason, failure, unusable::text, begun_at FROM "+StatementTable(table)+section.where())
 	known := map[int]Statement{}
-	for rows.Next() {
-		var next Statement
-		if err := rows.Scan(&next.Position, &next.Checksum, &next.Done, &next.Reason, &next.Failure, &next.Unusable, &next.BegunAt); err != nil {
-			return nil, err
-		}
-		known[next.Position] = next
+	for _, each := range all {
+		known[each.Position] = each
 	}
-	return known, rows.Err()
+	return known, err
 }
 
 // execer is a session, or a transaction of one.

@@ -1,7 +1,7 @@
 // Package indexes finds the indexes of a database that are of no use: invalid ones, duplicates, and those that nobody reads.
 // It never drops one.
 //
-// May import: nothing of this module.
+// May import: sqlscan.
 package indexes
 
 import (
@@ -9,6 +9,8 @@ import (
 	"database/sql"
 	_ "embed"
 	"time"
+
+	"avion.internal/migrate/internal/sqlscan"
 )
 
 // The findings.
@@ -61,18 +63,9 @@ func Read(ctx context.Context, db *sql.DB) (Report, error) {
 	if since.Valid {
 		report.Since = since.Time.UTC().Format(time.RFC3339)
 	}
-	rows, err := db.QueryContext(ctx, reportQuery)
-	if err != nil {
-		return report, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var found Index
-		err := rows.Scan(&found.Finding, &found.Name, &found.Table, &found.Partitioned, &found.Bytes, &found.Instead, &found.Definition)
-		if err != nil {
-			return report, err
-		}
-		report.Indexes = append(report.Indexes, found)
-	}
-	return report, rows.Err()
+	found, err := sqlscan.All(ctx, db, func(i *Index) []any {
+		return []any{&i.Finding, &i.Name, &i.Table, &i.Partitioned, &i.Bytes, &i.Instead, &i.Definition}
+	}, reportQuery)
+	report.Indexes = append(report.Indexes, found...)
+	return report, err
 }

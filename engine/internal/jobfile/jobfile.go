@@ -5,8 +5,6 @@
 package jobfile
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -93,8 +91,7 @@ func (k Kind) Read(migrations, name string, parse func(File) error) error {
 
 func (k Kind) file(name, content string) (File, error) {
 	text := strings.TrimSpace(strings.ReplaceAll(content, "\r\n", "\n"))
-	sum := sha256.Sum256([]byte(strings.ReplaceAll(content, "\r\n", "\n")))
-	file := File{Name: name, Text: text, Checksum: hex.EncodeToString(sum[:]), kind: k}
+	file := File{Name: name, Text: text, Checksum: migration.Checksum([]byte(content)), kind: k}
 	found := 0
 	for _, line := range header.FindAllStringSubmatch(text, -1) {
 		if line[1] == k.Word {

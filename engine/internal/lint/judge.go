@@ -121,6 +121,6 @@ func (i ignores) excuse(rule string, begin, end int) bool {
 	})
 }
 
-func (i ignores) excuseAny(rules []string, begin, end int) bool {
-	return slices.ContainsFunc(rules, func(rule string) bool { return i.excuse(rule, begin, end) })
+func (i ignores) excuseAny(names []string, begin, end int) bool {
+	return slices.ContainsFunc(names, func(rule string) bool { return i.excuse(rule, begin, end) })
 }

@@ -1,5 +1,5 @@
-// Package lint runs squawk on what a migration does on its way up, and tells what it finds. It never changes a file. It never
-// changes a file, and needs no database.
+// Package lint runs squawk on what a migration does on its way up, and tells what it finds. It never changes a file,
+// and needs no database.
 //
 // May import: child, failure, migration, report, rules, sqlparser, trace.
 package lint
@@ -61,9 +61,9 @@ func (s Squawk) Lint(ctx context.Context, source migration.Source, traced []trac
 	if source.NoTransaction {
 		transaction = "--no-assume-in-transaction"
 	}
-	findings, err := s.run(ctx, &source.Up, "--stdin-filepath="+source.Path, transaction)
+	findings, err := s.run(ctx, source.Up, "--stdin-filepath="+source.Path, transaction)
 	if err != nil {
-		return Review{}, failure.Refused("squawk failed on %s (%w): remove tools/migrate/bin/squawk and run make migrate-lint, which brings it again", source.Path, err)
+		return Review{}, failed(source.Path, err)
 	}
 	return Judge(source, findings, traced)
 }
@@ -96,12 +96,14 @@ func parse(output []byte) ([]Finding, error) {
 	return findings, nil
 }
 
+func failed(path string, err error) error {
+	return failure.Refused("squawk failed on %s (%w): remove tools/migrate/bin/squawk and run make migrate-lint, which brings it again", path, err)
+}
+
 // run asks squawk for its findings.
-func (s Squawk) run(ctx context.Context, content *string, arguments ...string) ([]Finding, error) {
+func (s Squawk) run(ctx context.Context, content string, arguments ...string) ([]Finding, error) {
 	command := child.Command(ctx, s.path, append([]string{"--reporter=json"}, arguments...)...)
-	if content != nil {
-		command.Stdin = strings.NewReader(*content)
-	}
+	command.Stdin = strings.NewReader(content)
 	var complaint bytes.Buffer
 	command.Stderr = &complaint
 	output, err := command.Output()

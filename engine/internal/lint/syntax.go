@@ -30,7 +30,7 @@ func Syntax(ctx context.Context, squawk *Squawk, directory migration.Directory) 
 			return nil, failure.Refused("%s cannot be read: correct its permissions", path)
 		}
 		// goose replaces variables before PostgreSQL sees them: what is sent is not in the file.
-		if substitutes(string(content)) || ignoresIn(string(content)).excuse(syntaxError, 0, -1) {
+		if script.Substitutes > 0 || ignoresIn(string(content)).excuse(syntaxError, 0, -1) {
 			continue
 		}
 		if !directory.Judged(m) { // which only has to run
@@ -47,16 +47,6 @@ func Syntax(ctx context.Context, squawk *Squawk, directory migration.Directory) 
 		}
 	}
 	return problems, nil
-}
-
-// substitutes tells that goose replaces variables somewhere in a file.
-func substitutes(content string) bool {
-	for line := range strings.Lines(content) {
-		if rest, isComment := strings.CutPrefix(strings.TrimSpace(line), "--"); isComment && strings.EqualFold(strings.Join(strings.Fields(rest), " "), "+goose ENVSUB ON") {
-			return true
-		}
-	}
-	return false
 }
 
 func statementProblems(ctx context.Context, squawk *Squawk, path string, statement migration.Statement, noTransaction bool) ([]error, error) {
@@ -84,7 +74,7 @@ func syntaxProblem(ctx context.Context, squawk *Squawk, path string, statement m
 	if squawk != nil && !cut {
 		knows, err := squawk.knows(ctx, statement.Text)
 		if err != nil {
-			return nil, failure.Refused("squawk failed on %s (%w): remove tools/migrate/bin/squawk and run make migrate-lint, which brings it again", path, err)
+			return nil, failed(path, err)
 		}
 		if knows {
 			return nil, nil
@@ -94,13 +84,12 @@ func syntaxProblem(ctx context.Context, squawk *Squawk, path string, statement m
 	if !cut {
 		line += strings.Count(string([]rune(statement.Text)[:max(found.Position-1, 0)]), "\n")
 	}
-	problem := failure.Refused("%s line %d is no SQL that PostgreSQL could read (%s): correct it, "+
-		"or write '-- squawk-ignore-file syntax-error' into the file if PostgreSQL takes it", path, line, found.Message)
+	wayOut := "correct it, or write '-- squawk-ignore-file syntax-error' into the file if PostgreSQL takes it"
 	if cut {
-		problem = failure.Refused("%s line %d is no SQL that PostgreSQL could read (%s): goose ends a statement with the first line that ends in a "+
-			"semicolon: put '-- +goose StatementBegin' before it and '-- +goose StatementEnd' after it", path, line, found.Message)
+		wayOut = "goose ends a statement with the first line that ends in a semicolon: put '-- +goose StatementBegin' before it and " +
+			"'-- +goose StatementEnd' after it"
 	}
-	return []error{failure.At(path, line, problem)}, nil
+	return []error{failure.RefusedAt(path, line, "is no SQL that PostgreSQL could read (%s): %s", found.Message, wayOut)}, nil
 }
 
 // knows tells that squawk can read a statement.
@@ -112,7 +101,7 @@ func (s Squawk) knows(ctx context.Context, text string) (bool, error) {
 	}
 	own.Close()
 	defer os.Remove(own.Name())
-	findings, err := s.run(ctx, &text, "--config="+own.Name(), "--stdin-filepath=statement.sql")
+	findings, err := s.run(ctx, text, "--config="+own.Name(), "--stdin-filepath=statement.sql")
 	for _, finding := range findings {
 		if finding.Rule == syntaxError {
 			return false, err

@@ -1,7 +1,7 @@
 // Package maintenance does what a service's tables need again and again: rows that are old enough go, and partitions come and
 // go with the time. It never touches rows or partitions that no job names.
 //
-// May import: backfill, connection, failure, history, jobfile, patience, sqlstate, sqltext.
+// May import: backfill, connection, failure, history, jobfile, patience, sqlscan, sqlstate, sqltext.
 package maintenance
 
 import (

@@ -104,13 +104,13 @@ func (k *Keeper) createOne(ctx context.Context, name string, start, end time.Tim
 		return failure.Refused("%s would be the name of a partition of %s, %d characters long, but a name has at most 63: rename the table",
 			name, k.Job.Table, len(name))
 	}
-	partition := sqltext.Name(k.parent.schema, name)
+	table := sqltext.Name(k.parent.schema, name)
 	return history.InTransaction(ctx, k.Session, func(tx *sql.Tx) error {
 		for _, statement := range []string{
-			"CREATE TABLE " + partition + " (LIKE " + k.parent.quoted + " INCLUDING ALL EXCLUDING IDENTITY EXCLUDING INDEXES)" + k.parent.tablespace,
-			history.Withhold(partition),
+			"CREATE TABLE " + table + " (LIKE " + k.parent.quoted + " INCLUDING ALL EXCLUDING IDENTITY EXCLUDING INDEXES)" + k.parent.tablespace,
+			history.Withhold(table),
 			fmt.Sprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM ('%s') TO ('%s')",
-				k.parent.quoted, partition, k.parent.bound(start), k.parent.bound(end)),
+				k.parent.quoted, table, k.parent.bound(start), k.parent.bound(end)),
 		} {
 			if _, err := tx.ExecContext(ctx, statement); err != nil {
 				return err
@@ -127,34 +127,34 @@ func (k *Keeper) finish(ctx context.Context, kept *Kept) error {
 	if err != nil {
 		return err
 	}
-	for _, partition := range all {
-		if !partition.pending {
+	for _, p := range all {
+		if !p.pending {
 			continue
 		}
-		held, err := k.held(ctx, k.Session, partition)
+		held, err := k.held(ctx, k.Session, p)
 		if err != nil {
 			return err
 		}
-		if due := k.due(partition) && !held; due {
-			err = k.remember(ctx, k.Session, partition)
+		if due := k.due(p) && !held; due {
+			err = k.remember(ctx, k.Session, p)
 		}
 		if err == nil {
-			err = k.finalize(ctx, partition)
+			err = k.finalize(ctx, p)
 		}
 		if err != nil {
 			return err
 		}
-		k.Say("ended the detaching of %s, which was left half done", partition.name)
+		k.Say("ended the detaching of %s, which was left half done", p.name)
 	}
 	left, err := k.remembered(ctx)
 	if err != nil {
 		return err
 	}
-	for _, partition := range left {
-		if partition.attached { // nothing happened to it after it was noted; who detaches it now wants to keep it
-			err = k.forget(ctx, k.Session, partition)
+	for _, p := range left {
+		if p.attached { // nothing happened to it after it was noted; who detaches it now wants to keep it
+			err = k.forget(ctx, k.Session, p)
 		} else {
-			err = k.dropOne(ctx, partition, kept)
+			err = k.dropOne(ctx, p, kept)
 		}
 		if err != nil {
 			return err
@@ -170,26 +170,26 @@ func (k *Keeper) drop(ctx context.Context, kept *Kept) error {
 		return err
 	}
 	hasDefault := slices.ContainsFunc(all, func(p partition) bool { return p.isDefault })
-	for _, partition := range all {
-		if !k.due(partition) {
+	for _, p := range all {
+		if !k.due(p) {
 			continue
 		}
-		held, err := k.held(ctx, k.Session, partition)
+		held, err := k.held(ctx, k.Session, p)
 		if err != nil {
 			return err
 		}
 		if held {
-			kept.Held = append(kept.Held, partition.name)
-			k.Say("%s is kept: %s holds a time of it", partition.name, k.Job.Holds)
+			kept.Held = append(kept.Held, p.name)
+			k.Say("%s is kept: %s holds a time of it", p.name, k.Job.Holds)
 			continue
 		}
 		if hasDefault {
-			err = k.patiently(ctx, partition.name, func() error { return k.detachAtOnce(ctx, partition) })
+			err = k.patiently(ctx, p.name, func() error { return k.detachAtOnce(ctx, p) })
 		} else {
-			err = k.detach(ctx, partition)
+			err = k.detach(ctx, p)
 		}
 		if err == nil {
-			err = k.dropOne(ctx, partition, kept)
+			err = k.dropOne(ctx, p, kept)
 		}
 		if err != nil {
 			return err

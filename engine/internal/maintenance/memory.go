@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgerrcode"
 
 	"avion.internal/migrate/internal/history"
+	"avion.internal/migrate/internal/sqlscan"
 	"avion.internal/migrate/internal/sqlstate"
 )
 
@@ -46,24 +47,14 @@ func (k *Keeper) forget(ctx context.Context, in querier, p partition) error {
 // remembered are the tables that this job noted and that are still there under their name. An id may belong to another
 // table by now.
 func (k *Keeper) remembered(ctx context.Context) ([]partition, error) {
-	rows, err := k.Session.QueryContext(ctx, `
+	all, err := sqlscan.All(ctx, k.Session, func(p *partition) []any {
+		return []any{&p.id, &p.name, &p.quoted, &p.lower, &p.upper, &p.attached}
+	}, `
 SELECT m.relation, m.name, format('%I.%I', n.nspname, c.relname), m.lower, m.upper, c.relispartition
 FROM `+k.Table+` m JOIN pg_class c ON c.oid = m.relation AND c.relname = m.name JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE m.job = $1 ORDER BY m.upper`, k.Job.Name)
 	if sqlstate.Is(err, pgerrcode.UndefinedTable) { // nothing was ever detached here
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []partition
-	for rows.Next() {
-		var next partition
-		if err := rows.Scan(&next.id, &next.name, &next.quoted, &next.lower, &next.upper, &next.attached); err != nil {
-			return nil, err
-		}
-		all = append(all, next)
-	}
-	return all, rows.Err()
+	return all, err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/sqlscan"
 )
 
 // parent is the partitioned table.
@@ -85,20 +86,10 @@ WHERE i.inhparent = $1 ORDER BY 7, c.relname`
 
 // partitions are those of the table, the oldest first.
 func (p parent) partitions(ctx context.Context, session *sql.DB) ([]partition, error) {
-	rows, err := session.QueryContext(ctx, partitionsQuery, p.id)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []partition
-	for rows.Next() {
-		next := partition{attached: true}
-		if err := rows.Scan(&next.id, &next.name, &next.quoted, &next.pending, &next.isDefault, &next.lower, &next.upper); err != nil {
-			return nil, err
-		}
-		all = append(all, next)
-	}
-	return all, rows.Err()
+	return sqlscan.All(ctx, session, func(p *partition) []any {
+		p.attached = true
+		return []any{&p.id, &p.name, &p.quoted, &p.pending, &p.isDefault, &p.lower, &p.upper}
+	}, partitionsQuery, p.id)
 }
 
 // covered tells whether partitions leave nothing out of a range.

@@ -113,15 +113,15 @@ func unix(moment time.Time) float64 { return float64(moment.UnixMilli()) / 1000 
 // does what other runs have told.
 func (r Run) text(earlier string) string {
 	var text strings.Builder
-	for _, family := range families {
-		lines := linesOf(earlier, family.name)
-		if value, known := family.value(r); known {
-			series := family.name + r.labels() + " "
+	for _, metric := range families {
+		lines := linesOf(earlier, metric.name)
+		if value, known := metric.value(r); known {
+			series := metric.name + r.labels() + " "
 			lines = slices.DeleteFunc(lines, func(line string) bool { return strings.HasPrefix(line, series) })
 			lines = append(lines, series+strconv.FormatFloat(value, 'f', -1, 64))
 		}
 		if len(lines) > 0 {
-			text.WriteString("# HELP " + family.name + " " + family.help + "\n# TYPE " + family.name + " gauge\n" +
+			text.WriteString("# HELP " + metric.name + " " + metric.help + "\n# TYPE " + metric.name + " gauge\n" +
 				strings.Join(lines, "\n") + "\n")
 		}
 	}

@@ -76,34 +76,34 @@ func (s snapshot) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
-	return &file{bytes.NewReader(content), entry{name, int64(len(content))}}, nil
+	return &openFile{bytes.NewReader(content), fileInfo{name, int64(len(content))}}, nil
 }
 
 // ReadDir lists the migrations of the folder.
 func (s snapshot) ReadDir(string) ([]fs.DirEntry, error) {
 	var entries []fs.DirEntry
 	for _, m := range s.directory.Migrations {
-		entries = append(entries, fs.FileInfoToDirEntry(entry{name: m.File}))
+		entries = append(entries, fs.FileInfoToDirEntry(fileInfo{name: m.File}))
 	}
 	return entries, nil
 }
 
-type file struct {
+type openFile struct {
 	*bytes.Reader
-	entry entry
+	entry fileInfo
 }
 
-func (f *file) Stat() (fs.FileInfo, error) { return f.entry, nil }
-func (f *file) Close() error               { return nil }
+func (f *openFile) Stat() (fs.FileInfo, error) { return f.entry, nil }
+func (f *openFile) Close() error               { return nil }
 
-type entry struct {
+type fileInfo struct {
 	name string
 	size int64
 }
 
-func (e entry) Name() string       { return e.name }
-func (e entry) Size() int64        { return e.size }
-func (e entry) Mode() fs.FileMode  { return 0o444 }
-func (e entry) ModTime() time.Time { return time.Time{} }
-func (e entry) IsDir() bool        { return false }
-func (e entry) Sys() any           { return nil }
+func (e fileInfo) Name() string       { return e.name }
+func (e fileInfo) Size() int64        { return e.size }
+func (e fileInfo) Mode() fs.FileMode  { return 0o444 }
+func (e fileInfo) ModTime() time.Time { return time.Time{} }
+func (e fileInfo) IsDir() bool        { return false }
+func (e fileInfo) Sys() any           { return nil }

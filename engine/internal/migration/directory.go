@@ -103,18 +103,20 @@ func (r Rules) parse(name string) (int64, bool) {
 // Judged tells that a migration has to keep the rules. What was there before the service took them over only has to run.
 func (d Directory) Judged(m Migration) bool { return m.Version >= d.rules.CheckFrom }
 
-// FromJudged are those of the migrations that have to keep the rules.
-func (d Directory) FromJudged(all []Migration) []Migration {
-	return slices.DeleteFunc(slices.Clone(all), func(m Migration) bool { return !d.Judged(m) })
+// Unjudged counts the migrations that do not have to: they come before all others.
+func (d Directory) Unjudged() int {
+	if position := slices.IndexFunc(d.Migrations, d.Judged); position >= 0 {
+		return position
+	}
+	return len(d.Migrations)
 }
 
 // LastUnjudged is the last version whose rollback nobody judges, 0 if all are judged.
 func (d Directory) LastUnjudged() int64 {
-	position := len(d.Migrations) - len(d.FromJudged(d.Migrations))
-	if position == 0 {
+	if d.Unjudged() == 0 {
 		return 0
 	}
-	return d.Migrations[position-1].Version
+	return d.Migrations[d.Unjudged()-1].Version
 }
 
 // parseName reads the version of any name that goose takes.
@@ -163,7 +165,7 @@ func (d Directory) sayMisnamed(file string) error {
 
 // Check returns the gravest of the problems.
 func (d Directory) Check() error {
-	return gravest(d.Problems())
+	return Gravest(d.Problems())
 }
 
 // Find returns the migration of a version.
@@ -207,8 +209,8 @@ func (d Directory) Script(m Migration) (Script, error) {
 // FormatVersion writes a version the way the files do.
 func FormatVersion(version int64) string { return fmt.Sprintf("%05d", version) }
 
-// gravest prefers the exit code that says most about what is wrong.
-func gravest(problems []error) error {
+// Gravest is the problem that decides the exit code: the one whose code says most about what is wrong.
+func Gravest(problems []error) error {
 	if len(problems) == 0 {
 		return nil
 	}

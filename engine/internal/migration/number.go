@@ -1,7 +1,6 @@
 package migration
 
 import (
-	"fmt"
 	"strconv"
 
 	"avion.internal/migrate/internal/failure"
@@ -38,12 +37,4 @@ func (d Directory) NextVersion(block string) (int64, error) {
 			first, FormatVersion(first+blockSize-1))
 	}
 	return next, nil
-}
-
-// Count writes a number of migrations, as in "2 migrations".
-func Count(number int) string {
-	if number == 1 {
-		return "1 migration"
-	}
-	return fmt.Sprintf("%d migrations", number)
 }

@@ -17,7 +17,7 @@ const largestFile = 8 << 20
 // checkText refuses what is no text that goose and PostgreSQL could read, and says what it is.
 func checkText(file string, content []byte) error {
 	place := func(line int, format string, values ...any) error {
-		return failure.At(file, line, failure.Refused("%s line %d "+format, append([]any{file, line}, values...)...))
+		return failure.RefusedAt(file, line, format, values...)
 	}
 	switch {
 	case bytes.HasPrefix(content, []byte("\xff\xfe")), bytes.HasPrefix(content, []byte("\xfe\xff")):
@@ -115,7 +115,7 @@ const psqlCommand = "is a command of psql, which the server does not know: remov
 // checkForm refuses a statement whose form nothing but goose, psql or a dump could make sense of.
 func checkForm(file string, statement Statement) error {
 	place := func(format string, values ...any) error {
-		return failure.At(file, statement.Line, failure.Refused("%s line %d "+format, append([]any{file, statement.Line}, values...)...))
+		return failure.RefusedAt(file, statement.Line, format, values...)
 	}
 	if isPsql(statement.Text) {
 		return place(psqlCommand)

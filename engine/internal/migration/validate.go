@@ -17,9 +17,6 @@ func Validate(directory Directory) []error {
 	return problems
 }
 
-// Gravest is the problem that decides the exit code.
-func Gravest(problems []error) error { return gravest(problems) }
-
 func (d Directory) validateFile(m Migration) error {
 	if err := d.CheckUp(m); err != nil {
 		return err
@@ -65,16 +62,16 @@ func (d Directory) CheckDown(m Migration) error {
 func (d Directory) checkSection(m Migration, script Script, statements []Statement) error {
 	file, noTransaction := filepath.Join(d.Path, m.File), script.NoTransaction
 	if script.Substitutes > 0 {
-		return failure.At(file, script.Substitutes, failure.Refused("%s line %d puts variables of the environment into the SQL (ENVSUB ON) after its checksum, its plan and its checks "+
-			"have seen the text, and takes one that is not set for nothing: write the values themselves, or read them from a table", file, script.Substitutes))
+		return failure.RefusedAt(file, script.Substitutes, "puts variables of the environment into the SQL (ENVSUB ON) after its checksum, its plan and its checks "+
+			"have seen the text, and takes one that is not set for nothing: write the values themselves, or read them from a table")
 	}
 	for _, statement := range statements {
 		if err := checkForm(file, statement); err != nil {
 			return err
 		}
 		if index, found := statement.concurrentIndex(); noTransaction && found && index.Name == "" {
-			return failure.At(file, statement.Line, failure.Refused("%s line %d builds an index without a name: give it one (CREATE INDEX CONCURRENTLY name ON …), "+
-				"so that what a failure leaves of it can be found", file, statement.Line))
+			return failure.RefusedAt(file, statement.Line, "builds an index without a name: give it one (CREATE INDEX CONCURRENTLY name ON …), "+
+				"so that what a failure leaves of it can be found")
 		}
 		if !statement.ControlsTransaction() && (noTransaction || !statement.OutsideOnly()) {
 			continue
@@ -90,8 +87,8 @@ func (d Directory) checkSection(m Migration, script Script, statements []Stateme
 
 // RefusedInside says that a statement needs a file without a transaction.
 func RefusedInside(file string, line int) error {
-	return failure.At(file, line, failure.Refused("%s line %d holds a statement that PostgreSQL refuses inside a transaction: "+
-		"give it a file of its own that begins with '-- +goose NO TRANSACTION'", file, line))
+	return failure.RefusedAt(file, line, "holds a statement that PostgreSQL refuses inside a transaction: "+
+		"give it a file of its own that begins with '-- +goose NO TRANSACTION'")
 }
 
 // CheckTransaction refuses a single statement that does not go with the transaction of its file, or with the lack of one.
@@ -100,11 +97,11 @@ func CheckTransaction(file string, statement Statement, noTransaction bool) erro
 	case !noTransaction && statement.OutsideOnly():
 		return RefusedInside(file, statement.Line)
 	case noTransaction && statement.ControlsTransaction():
-		return failure.At(file, statement.Line, failure.Refused("%s line %d begins or ends a transaction, and each statement of this file has one of its own: "+
-			"remove BEGIN and COMMIT, and give what belongs together a file with a transaction", file, statement.Line))
+		return failure.RefusedAt(file, statement.Line, "begins or ends a transaction, and each statement of this file has one of its own: "+
+			"remove BEGIN and COMMIT, and give what belongs together a file with a transaction")
 	case statement.ControlsTransaction():
-		return failure.At(file, statement.Line, failure.Refused("%s line %d begins or ends a transaction, and the file has one already, "+
-			"which has to end with its line in the version table: remove BEGIN and COMMIT", file, statement.Line))
+		return failure.RefusedAt(file, statement.Line, "begins or ends a transaction, and the file has one already, "+
+			"which has to end with its line in the version table: remove BEGIN and COMMIT")
 	}
 	return nil
 }

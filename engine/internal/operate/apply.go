@@ -40,7 +40,7 @@ func (s *Session) run(ctx context.Context, in Stream, steps []migration.Migratio
 	if err != nil {
 		return s.Unreadable(ctx, in.Table, err)
 	}
-	s.Engine.Report.Say("%s %s %s (%s) in %s: %s is now at %s", migration.Count(len(steps)), way.verb(), s.Target.Database,
+	s.Engine.Report.Say("%s %s %s (%s) in %s: %s is now at %s", report.Migrations(len(steps)), way.verb(), s.Target.Database,
 		s.Target.Environment, report.Milliseconds(time.Since(started)), in.Table, migration.FormatVersion(known.Current()))
 	return nil
 }

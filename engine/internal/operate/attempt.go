@@ -39,11 +39,11 @@ type applier struct {
 }
 
 func (s *Session) newApplier(in Stream, way Direction) (*applier, error) {
-	patience, err := s.Engine.retryTimeout()
+	limit, err := s.Engine.retryTimeout()
 	if err != nil {
 		return nil, err
 	}
-	made := &applier{session: s, in: in, way: way, patience: patience, told: map[string]bool{}}
+	made := &applier{session: s, in: in, way: way, patience: limit, told: map[string]bool{}}
 	return made, made.assemble()
 }
 

@@ -11,6 +11,7 @@ import (
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/history"
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/report"
 )
 
 // BaselineOptions choose the form of the answer.
@@ -72,8 +73,8 @@ func (e *Engine) Baseline(ctx context.Context, typed string, options BaselineOpt
 	if err != nil {
 		return err
 	}
-	e.Report.Say("recorded %s as applied to %s without running: %s is at %s, %s pending", migration.Count(len(files)),
-		document.Database, current.Table, migration.FormatVersion(version), migration.Count(len(document.Pending)))
+	e.Report.Say("recorded %s as applied to %s without running: %s is at %s, %s pending", report.Migrations(len(files)),
+		document.Database, current.Table, migration.FormatVersion(version), report.Migrations(len(document.Pending)))
 	return nil
 }
 
@@ -154,21 +155,14 @@ func (e *Engine) showBaseline(document baselineDocument) error {
 		beside = ", beside the history in " + strings.Join(document.Histories, ", ")
 	}
 	e.Report.Say("%s (%s) holds %s%s: make sure that the objects of the files above are among them", document.Database, document.Environment,
-		counted(document.Objects, "table or view", "tables and views"), beside)
+		report.Count(document.Objects, "table or view", "tables and views"), beside)
 	return nil
-}
-
-func counted(number int, one, many string) string {
-	if number == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", number, many)
 }
 
 // record begins the history with files that have not run.
 func (s *Session) record(ctx context.Context, current Stream, files []history.Entry) error {
 	if err := s.Engine.confirm("baseline", fmt.Sprintf("records %s as applied that did not run, and needs the name of the database",
-		migration.Count(len(files))), s.Target); err != nil {
+		report.Migrations(len(files))), s.Target); err != nil {
 		return err
 	}
 	begins := history.Baseline{

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"avion.internal/migrate/internal/sqlscan"
 )
 
 const (
@@ -61,19 +63,10 @@ func (s *Session) blockers(ctx context.Context) string {
 		}
 		s.watcher = opened
 	}
-	rows, err := s.watcher.QueryContext(ctx, blockersQuery, s.pid) //nolint:rowserrcheck // what cannot be read is not told
-	if err != nil {                                                // pgx has closed a session whose query was cancelled; the next attempt opens another
+	all, err := sqlscan.Column[string](ctx, s.watcher, blockersQuery, s.pid)
+	if err != nil { // pgx has closed a session whose query was cancelled; the next attempt opens another
 		s.watcher.Close()
 		s.watcher = nil
-		return ""
-	}
-	defer rows.Close()
-	var all []string
-	for rows.Next() {
-		var one string
-		if rows.Scan(&one) == nil {
-			all = append(all, one)
-		}
 	}
 	return strings.Join(all, ", ")
 }

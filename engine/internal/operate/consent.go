@@ -8,12 +8,15 @@ import (
 	"avion.internal/migrate/internal/failure"
 )
 
-// consent makes sure that somebody wants to roll back where that loses real data.
-func (e *Engine) consent(operation string, target connection.Target) error {
+// losesData is what a rollback does.
+const losesData = "loses data and needs the name of the database"
+
+// consent makes sure that somebody wants an operation with its consequence where the environment takes that for grave.
+func (e *Engine) consent(operation, consequence string, target connection.Target) error {
 	if !target.Environment.NeedsConsent() {
 		return nil
 	}
-	return e.confirm(operation, "loses data and needs the name of the database", target)
+	return e.confirm(operation, consequence, target)
 }
 
 // confirm takes the name of the database for an answer, and leaves a line about it in the log. CONFIRM counts only for

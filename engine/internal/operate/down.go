@@ -34,7 +34,7 @@ func (e *Engine) openToRollBack(ctx context.Context, operation string) (*Session
 	if err != nil {
 		return nil, Stream{}, err
 	}
-	if err := e.consent(operation, target); err != nil {
+	if err := e.consent(operation, losesData, target); err != nil {
 		return nil, Stream{}, err
 	}
 	session, err := e.OpenTarget(ctx, target)
@@ -43,7 +43,7 @@ func (e *Engine) openToRollBack(ctx context.Context, operation string) (*Session
 	}
 	current, err := session.lockAndRead(ctx)
 	if err == nil && session.Target.Environment != target.Environment {
-		err = e.consent(operation, session.Target)
+		err = e.consent(operation, losesData, session.Target)
 	}
 	if err != nil {
 		session.Close()

@@ -2,12 +2,11 @@
 // back, and tells how things stand. It drops no database and writes no file of the service.
 //
 // May import: backfill, config, connection, failure, history, indexes, maintenance, metrics, migration, patience, report,
-// runlock, sqlstate, stepwise, tablelock, terminal.
+// runlock, sqlscan, sqlstate, stepwise, tablelock, terminal.
 package operate
 
 import (
 	"encoding/json"
-	"os"
 	"time"
 
 	"avion.internal/migrate/internal/config"
@@ -24,7 +23,7 @@ type Engine struct {
 	Settings config.Settings
 	Terminal terminal.Terminal
 	Report   report.Reporter
-	// lockPatience overrules MIGRATION_LOCK_TIMEOUT where it is not zero.
+	// LockPatience overrules MIGRATION_LOCK_TIMEOUT where it is not zero.
 	LockPatience time.Duration
 	// measured is what Measured leaves behind.
 	measured metrics.Run
@@ -32,15 +31,10 @@ type Engine struct {
 
 // New reads .goose.yml and .env in the current folder.
 func New(outside terminal.Terminal) (*Engine, error) {
-	project, err := config.ReadProject(".")
+	project, settings, err := config.Read(".")
 	if err != nil {
 		return nil, err
 	}
-	dotenv, err := config.ReadDotEnv(".")
-	if err != nil {
-		return nil, err
-	}
-	settings := config.NewSettings(os.Environ(), dotenv)
 	reporter, err := report.New(outside.Err, settings.Typed(config.LogFormat))
 	if err != nil {
 		return nil, err

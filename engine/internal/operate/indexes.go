@@ -3,103 +3,70 @@ package operate
 import (
 	"context"
 	"fmt"
-	"strings"
-	"time"
+	"text/tabwriter"
 
-	goosedb "github.com/pressly/goose/v3/database"
-
-	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/indexes"
 )
 
-// builtIndex is what the database has under the name of an index that a file builds.
-type builtIndex struct {
-	name    string // schema and name, quoted
-	valid   bool
-	onTable bool // on the table that the file names
+// IndexesOptions choose the form of the answer.
+type IndexesOptions struct {
+	JSON bool
 }
 
-const indexQuery = `
-SELECT format('%I.%I', n.nspname, c.relname), i.indisvalid, i.indrelid = to_regclass($2)
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_index i ON i.indexrelid = c.oid
-WHERE c.relname = $1::text::name AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass($2))`
-
-func findIndexes(ctx context.Context, db goosedb.DBTxConn, wanted []migration.Index) ([]builtIndex, error) {
-	var all []builtIndex
-	for _, index := range wanted {
-		rows, err := db.QueryContext(ctx, indexQuery, index.Name, index.Table)
-		if err != nil {
-			return nil, err
-		}
-		for rows.Next() {
-			var found builtIndex
-			if err := rows.Scan(&found.name, &found.valid, &found.onTable); err != nil {
-				rows.Close() //nolint:sqlclosecheck // one index at a time, and Next closes what it has read to the end
-				return nil, err
-			}
-			all = append(all, found)
-		}
-		if err := rows.Err(); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
-// dropInvalid removes what an attempt that failed has left of the indexes that a file builds, so that IF NOT EXISTS does
-// not take it for the index, and CREATE does not fail on it.
-func (s *Session) dropInvalid(ctx context.Context, wanted []migration.Index) error {
-	found, err := findIndexes(ctx, s.DB, wanted)
+// Indexes lists the indexes that are invalid, that another one makes superfluous, and that nobody has read. It changes
+// nothing.
+func (e *Engine) Indexes(ctx context.Context, options IndexesOptions) error {
+	session, err := e.Open(ctx)
 	if err != nil {
 		return err
 	}
-	for _, index := range found {
-		if index.valid || !index.onTable {
-			continue
-		}
-		s.Engine.Report.Say("the index %s is INVALID, left by an attempt that failed: it is dropped and built again", index.name)
-		if _, err := s.ExecContext(ctx, "DROP INDEX CONCURRENTLY IF EXISTS "+index.name); err != nil {
-			return err
-		}
+	defer session.Close()
+	found, err := indexes.Read(ctx, session.DB)
+	if err != nil {
+		return failure.Unreachable("the indexes of %s cannot be read (%w): run again", session.Target.Database, err)
+	}
+	found.Database, found.Environment = session.Target.Database, string(session.Target.Environment)
+	if options.JSON {
+		return e.PrintJSON(found)
+	}
+	return e.printIndexes(found)
+}
+
+func (e *Engine) printIndexes(found indexes.Report) error {
+	if len(found.Indexes) == 0 {
+		e.Report.Say("%s (%s) has no invalid, duplicate or unused index", found.Database, found.Environment)
+		return nil
+	}
+	table := tabwriter.NewWriter(e.Terminal.Out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "FINDING\tINDEX\tTABLE\tSIZE\tSAME AS")
+	unused := false
+	for _, index := range found.Indexes {
+		unused = unused || index.Finding == indexes.Unused
+		fmt.Fprintf(table, "%s\t%s\t%s\t%.1f MB\t%s\n", index.Finding, index.Name, index.Table,
+			float64(index.Bytes)/(1<<20), orDash(index.Instead))
+	}
+	if err := table.Flush(); err != nil {
+		return failure.Refused("the indexes could not be written (%w): make room for them and run again", err)
+	}
+	if unused {
+		e.Report.Say("%s", worth(found))
 	}
 	return nil
 }
 
-// assertValid refuses to record a file whose index cannot be used.
-func assertValid(ctx context.Context, db goosedb.DBTxConn, wanted []migration.Index) error {
-	found, err := findIndexes(ctx, db, wanted)
-	if err != nil {
-		return err
+// worth says what "unused" means.
+func worth(found indexes.Report) string {
+	sentence := "unused: not read on this server since its statistics began"
+	if found.Since != "" {
+		sentence = "unused: not read on this server since " + found.Since + ", when its statistics were reset"
 	}
-	for _, index := range found {
-		if !index.onTable {
-			return fmt.Errorf("the index %s was there before, on another table, so IF NOT EXISTS built nothing: give the new one another name", index.name)
-		}
-		if !index.valid {
-			return fmt.Errorf("the index %s is INVALID although every statement succeeded", index.name)
-		}
+	switch {
+	case found.Replica:
+		return sentence + "; it is a replica, and the primary counts its own: look there too before you drop one"
+	case found.Replicas > 0:
+		return fmt.Sprintf("%s; each of its %d replicas counts its own: look there too (DB_HOST=) before you drop one", sentence, found.Replicas)
+	default:
+		return sentence + "; drop one when that is longer than the rarest work of the service"
 	}
-	return nil
-}
-
-// invalid names what a failure has left of the indexes that a file builds.
-func (s *Session) invalid(ctx context.Context, wanted []migration.Index) string {
-	if len(wanted) == 0 {
-		return ""
-	}
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	found, err := findIndexes(after, s.DB, wanted)
-	if err != nil {
-		return ""
-	}
-	var names []string
-	for _, index := range found {
-		if !index.valid && index.onTable {
-			names = append(names, index.name)
-		}
-	}
-	if len(names) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("; the index %s is INVALID now, and the next run drops it and builds it again", strings.Join(names, ", "))
 }

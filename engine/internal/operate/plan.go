@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/report"
+	"avion.internal/migrate/internal/sqlscan"
 	"avion.internal/migrate/internal/tablelock"
 )
 
@@ -46,6 +48,20 @@ type PlannedStatement struct {
 	// Parts are the statements of a block that holds several.
 	Parts []PlannedStatement `json:"parts,omitempty"`
 	Facts
+}
+
+// PlanStatements are the statements of a file before anything is known of them.
+func PlanStatements(all []migration.Statement) []PlannedStatement {
+	planned := make([]PlannedStatement, len(all))
+	for position, statement := range all {
+		planned[position] = PlannedStatement{Line: statement.Line, SQL: statement.Text, Locks: []PlannedLock{}}
+	}
+	return planned
+}
+
+// Covers tells whether the statement, or a part of it, stands on a line of its file.
+func (s PlannedStatement) Covers(line int) bool {
+	return migration.Statement{Line: s.Line, Text: s.SQL}.Covers(line)
 }
 
 // Facts are what was measured of a statement on a throw-away database.
@@ -142,29 +158,33 @@ func (e *Engine) PreparePlan(ctx context.Context) (*Session, Stream, []migration
 	if err != nil {
 		return nil, Stream{}, nil, Plan{}, err
 	}
-	plan := Plan{
-		Database: session.Target.Database, Environment: string(session.Target.Environment),
-		Version: current.History.Current(), Migrations: []PlannedMigration{},
-	}
-	steps, err := current.pending(math.MaxInt64)
-	for position := 0; err == nil && position < len(steps); position++ {
-		var script migration.Script
-		if script, err = current.Directory.Script(steps[position]); err == nil {
-			planned := PlannedMigration{Version: steps[position].Version, File: steps[position].File, Transaction: !script.NoTransaction, Statements: []PlannedStatement{}}
-			for _, statement := range script.Up {
-				planned.Statements = append(planned.Statements, PlannedStatement{Line: statement.Line, SQL: statement.Text, Locks: []PlannedLock{}})
-			}
-			plan.Migrations = append(plan.Migrations, planned)
-		}
-	}
-	if err == nil && len(steps) > 0 {
-		plan.InTheWay, err = session.openTransactions(ctx)
-	}
+	plan, steps, err := session.plan(ctx, current)
 	if err != nil {
 		session.Close()
 		return nil, Stream{}, nil, Plan{}, err
 	}
 	return session, current, steps, plan, nil
+}
+
+func (s *Session) plan(ctx context.Context, current Stream) (plan Plan, steps []migration.Migration, err error) {
+	plan = Plan{
+		Database: s.Target.Database, Environment: string(s.Target.Environment),
+		Version: current.History.Current(), Migrations: []PlannedMigration{},
+	}
+	if steps, err = current.pending(math.MaxInt64); err != nil || len(steps) == 0 {
+		return plan, nil, err
+	}
+	for _, step := range steps {
+		script, err := current.Directory.Script(step)
+		if err != nil {
+			return Plan{}, nil, err
+		}
+		plan.Migrations = append(plan.Migrations, PlannedMigration{
+			Version: step.Version, File: step.File, Transaction: !script.NoTransaction, Statements: PlanStatements(script.Up),
+		})
+	}
+	plan.InTheWay, err = s.openTransactions(ctx)
+	return plan, steps, err
 }
 
 // ShowPlan prints a plan for people or for machines.
@@ -179,7 +199,7 @@ func (e *Engine) ShowPlan(plan Plan, asJSON bool) error {
 		e.Report.Say("the locks were not measured: %s", plan.Unmeasured)
 	}
 	e.Report.Say("%s (%s) is at %s: make migrate-up would apply %s", plan.Database, plan.Environment,
-		migration.FormatVersion(plan.Version), migration.Count(len(plan.Migrations)))
+		migration.FormatVersion(plan.Version), report.Migrations(len(plan.Migrations)))
 	return err
 }
 
@@ -199,7 +219,7 @@ func (e *Engine) printPlan(plan Plan) {
 		say("%s", title)
 		for _, statement := range step.Statements {
 			for _, finding := range step.Findings {
-				if finding.Line >= statement.Line && finding.Line <= statement.Line+strings.Count(statement.SQL, "\n") {
+				if statement.Covers(finding.Line) {
 					say("%s: line %d: %s: %s %s", finding.Level, finding.Line, finding.Rule, finding.Message, finding.Help)
 				}
 			}
@@ -217,7 +237,7 @@ func (s PlannedStatement) comment(say func(string, ...any)) {
 			size = ", " + lock.Size.String()
 		}
 		until := ""
-		if lock.Until > s.Line+strings.Count(s.SQL, "\n") {
+		if lock.Until > s.Line && !s.Covers(lock.Until) {
 			until = fmt.Sprintf(", until line %d is done", lock.Until)
 		}
 		say("lock: %s, which blocks %s%s%s", lock.Lock, lock.Blocks, until, size)
@@ -290,20 +310,11 @@ WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname <> 'information_schema' AND n.n
 
 // Sizes are those of the relations with one of the names.
 func (s *Session) Sizes(ctx context.Context, names []string) ([]Size, error) {
-	rows, err := s.QueryContext(ctx, sizesQuery, names)
+	sizes, err := sqlscan.All(ctx, s, func(size *Size) []any { return []any{&size.Relation, &size.Bytes, &size.Rows} }, sizesQuery, names)
 	if err != nil {
 		return nil, s.Unreadable(ctx, "pg_class", err)
 	}
-	defer rows.Close()
-	var sizes []Size
-	for rows.Next() {
-		var size Size
-		if err := rows.Scan(&size.Relation, &size.Bytes, &size.Rows); err != nil {
-			return nil, s.Unreadable(ctx, "pg_class", err)
-		}
-		sizes = append(sizes, size)
-	}
-	return sizes, rows.Err()
+	return sizes, nil
 }
 
 // words are the words of a text, as the catalog would have them for names: whether they are names the catalog tells.
@@ -328,18 +339,9 @@ WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < 
 
 // openTransactions are those that have lasted longer than a migration waits for a lock.
 func (s *Session) openTransactions(ctx context.Context) ([]OpenTransaction, error) {
-	rows, err := s.QueryContext(ctx, transactionsQuery)
+	all, err := sqlscan.All(ctx, s, func(t *OpenTransaction) []any { return []any{&t.PID, &t.Application, &t.State, &t.Seconds} }, transactionsQuery)
 	if err != nil {
 		return nil, s.Unreadable(ctx, "pg_stat_activity", err)
 	}
-	defer rows.Close()
-	var all []OpenTransaction
-	for rows.Next() {
-		var each OpenTransaction
-		if err := rows.Scan(&each.PID, &each.Application, &each.State, &each.Seconds); err != nil {
-			return nil, s.Unreadable(ctx, "pg_stat_activity", err)
-		}
-		all = append(all, each)
-	}
-	return all, rows.Err()
+	return all, nil
 }

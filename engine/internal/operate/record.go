@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"avion.internal/migrate/internal/history"
-	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/report"
 )
 
 // Prepare makes sure, before the first change, that the database knows its environment and the file of every version.
@@ -25,7 +25,7 @@ func (s *Session) Prepare(ctx context.Context, in Stream) error {
 		return s.Unreadable(ctx, history.ChecksumTable(in.Table), err)
 	}
 	s.Engine.Report.Say("recorded the checksums of %s that another tool applied, as the files are now: %s",
-		migration.Count(len(adopted)), extent(adopted))
+		report.Migrations(len(adopted)), extent(adopted))
 	return nil
 }
 

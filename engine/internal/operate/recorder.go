@@ -19,14 +19,6 @@ type recorder struct {
 	guard string
 }
 
-// before are the statements ahead of the one that records a version.
-func (r *recorder) before() string {
-	if r.guard == "" {
-		return connection.OwnSettings
-	}
-	return connection.OwnSettings + "; " + r.guard
-}
-
 // Insert records a version that was applied.
 func (r *recorder) Insert(ctx context.Context, db goosedb.DBTxConn, request goosedb.InsertRequest) error {
 	if request.Version == 0 { // of goose's own, when the table is made: nothing has run yet
@@ -50,23 +42,23 @@ func (r *recorder) record(ctx context.Context, db goosedb.DBTxConn, write func(g
 			return err
 		}
 	}
-	last := &lastStatement{DBTxConn: db, before: r.before()}
+	last := &lastStatement{DBTxConn: db, guard: r.guard}
 	if err := write(last); err != nil || last.given {
 		return err
 	}
-	_, err := db.ExecContext(connection.Own(ctx), r.before())
+	_, err := last.ExecContext(ctx, "SELECT") // nothing was left to record
 	return err
 }
 
 // lastStatement takes the one statement that records a version, which ends its transaction.
 type lastStatement struct {
 	goosedb.DBTxConn
-	before string
-	given  bool
+	guard string
+	given bool
 }
 
 // ExecContext runs the statement with the session's own settings.
 func (l *lastStatement) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	l.given = true
-	return l.DBTxConn.ExecContext(connection.Last(ctx, l.before), query, args...)
+	return l.DBTxConn.ExecContext(connection.Last(ctx, connection.OwnSettings, l.guard), query, args...)
 }

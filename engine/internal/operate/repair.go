@@ -99,8 +99,5 @@ func (s *Session) beginBeside(ctx context.Context, current Stream) error {
 }
 
 func (s *Session) confirmRepair(consequence string) error {
-	if !s.Target.Environment.NeedsConsent() {
-		return nil
-	}
-	return s.Engine.confirm("repair", consequence+", and needs the name of the database", s.Target)
+	return s.Engine.consent("repair", consequence+", and needs the name of the database", s.Target)
 }

@@ -3,8 +3,6 @@ package operate
 import (
 	"context"
 	"os"
-
-	"avion.internal/migrate/internal/migration"
 )
 
 // Seed loads test data: a folder and a version table of its own, so that seeds and migrations never hide each other.
@@ -60,7 +58,7 @@ func (e *Engine) NothingToSeed() (bool, error) {
 		e.Report.Say("%s is not there: nothing to seed", e.Project.Seed.Dir)
 		return true, nil
 	}
-	directory, err := migration.ReadDirectory(e.Project.Seed.Dir, e.Project.Seed.Rules)
+	directory, err := e.Project.Seed.ReadDirectory()
 	if err != nil {
 		return false, err
 	}

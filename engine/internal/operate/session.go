@@ -177,7 +177,7 @@ func (s *Session) keepLock(ctx context.Context) context.Context {
 // Read puts the migrations beside their history, and follows the environment that the database is marked with.
 func (s *Session) Read(ctx context.Context) (Stream, error) {
 	which := s.Engine.Project.Migrations
-	directory, err := migration.ReadDirectory(which.Dir, which.Rules)
+	directory, err := which.ReadDirectory()
 	if err != nil {
 		return Stream{}, err
 	}
@@ -227,7 +227,7 @@ func (s *Session) readHistory(ctx context.Context, files history.Files) (Stream,
 // readSeeds reads the folder and the version table of the seeds, which nothing holds to what they were.
 func (s *Session) readSeeds(ctx context.Context) (Stream, error) {
 	which := s.Engine.Project.Seed
-	directory, err := migration.ReadDirectory(which.Dir, which.Rules)
+	directory, err := which.ReadDirectory()
 	if err != nil {
 		return Stream{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/history"
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/report"
 )
 
 // StatusOptions choose the form of the answer.
@@ -72,7 +73,7 @@ func pending(number int, database string) error {
 	if number == 0 {
 		return nil
 	}
-	return failure.Pending("%s pending in %s: run make migrate-up", migration.Count(number), database)
+	return failure.Pending("%s pending in %s: run make migrate-up", report.Migrations(number), database)
 }
 
 func (s *Session) describe(current Stream) statusDocument {
@@ -116,10 +117,10 @@ func (e *Engine) printTable(document statusDocument) error {
 		return failure.Refused("the status could not be written (%w): make room for it and run again", err)
 	}
 	e.Report.Say("%s (%s) is at %s, %s pending", document.Database, document.Environment,
-		migration.FormatVersion(document.Version), migration.Count(document.Pending))
+		migration.FormatVersion(document.Version), report.Migrations(document.Pending))
 	if document.Unrecorded > 0 {
 		e.Report.Say("%s applied by another tool, without a checksum: the next make migrate-up records them as the files are then",
-			migration.Count(document.Unrecorded))
+			report.Migrations(document.Unrecorded))
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func (e *Engine) To(ctx context.Context, typed string) error {
 const belowJudged = "check_from"
 
 func (e *Engine) parseVersion(typed string) (int64, error) {
-	directory, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Rules)
+	directory, err := e.Project.Migrations.ReadDirectory()
 	if err != nil {
 		return 0, err
 	}
@@ -57,7 +57,7 @@ func (e *Engine) parseVersion(typed string) (int64, error) {
 }
 
 func (s *Session) downTo(ctx context.Context, version int64) error {
-	if err := s.Engine.consent("to "+migration.FormatVersion(version), s.Target); err != nil {
+	if err := s.Engine.consent("to "+migration.FormatVersion(version), losesData, s.Target); err != nil {
 		return err
 	}
 	current, err := s.lockAndRead(ctx)

@@ -8,6 +8,7 @@ import (
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/history"
 	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/report"
 )
 
 // Up applies every pending migration.
@@ -41,7 +42,7 @@ func (e *Engine) UpIfAutomatic(ctx context.Context) error {
 		return nil
 	}
 	e.Report.Say("MIGRATION_AUTO_RUN is not true: nothing was run, %s pending (%s): run make migrate-up",
-		migration.Count(len(pending)), history.Names(pending))
+		report.Migrations(len(pending)), history.Names(pending))
 	return nil
 }
 
@@ -113,7 +114,7 @@ func (s Stream) unapplied(highest int64) ([]migration.Migration, error) {
 
 // CheckFiles makes sure that there is something to build the new database from.
 func (e *Engine) CheckFiles() error {
-	directory, err := migration.ReadDirectory(e.Project.Migrations.Dir, e.Project.Migrations.Rules)
+	directory, err := e.Project.Migrations.ReadDirectory()
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"avion.internal/migrate/internal/migration"
+	"avion.internal/migrate/internal/report"
 )
 
 // verb joins a number of migrations and the database.
@@ -22,7 +22,7 @@ func before(done int) string {
 	if done == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" (%s before it: done, and kept)", migration.Count(done))
+	return fmt.Sprintf(" (%s before it: done, and kept)", report.Migrations(done))
 }
 
 // hint is the server's advice, where it has any.

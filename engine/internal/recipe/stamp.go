@@ -28,7 +28,7 @@ type Request struct {
 	// Names are the variables that were typed, as far as that is known.
 	Names []string
 	// Value returns what was typed for a variable.
-	Value func(name string) string
+	Value func(variable string) string
 }
 
 // Render makes a step of a recipe out of what was typed.
@@ -53,16 +53,16 @@ func renderFrom(catalog []Recipe, request Request) (Stamp, error) {
 		return Stamp{}, failure.Refused("STEP is %q: use one of the steps of %s (%s)",
 			step, found.Name, namesOf(found.Steps, func(s Step) string { return s.Name }))
 	}
-	for _, name := range request.Names {
-		if !slices.ContainsFunc(found.Variables, func(v Variable) bool { return v.Name == name }) {
+	for _, typed := range request.Names {
+		if !slices.ContainsFunc(found.Variables, func(v Variable) bool { return v.Name == typed }) {
 			return Stamp{}, failure.Refused("%s is no variable of %s: correct it, or leave it out; it knows %s",
-				name, found.Name, namesOf(found.Variables, func(v Variable) string { return v.Name }))
+				typed, found.Name, namesOf(found.Variables, func(v Variable) string { return v.Name }))
 		}
 	}
 	return found.render(found.Steps[at], request.Value)
 }
 
-func (r Recipe) render(step Step, typed func(name string) string) (Stamp, error) {
+func (r Recipe) render(step Step, typed func(variable string) string) (Stamp, error) {
 	values, err := r.values(step, typed)
 	if err != nil {
 		return Stamp{}, err
@@ -84,7 +84,7 @@ func (r Recipe) render(step Step, typed func(name string) string) (Stamp, error)
 }
 
 // values are the step's variables, checked, by name.
-func (r Recipe) values(step Step, typed func(name string) string) (map[string]any, error) {
+func (r Recipe) values(step Step, typed func(variable string) string) (map[string]any, error) {
 	values := map[string]any{}
 	for _, variable := range r.Variables {
 		if !slices.Contains(step.Takes, variable.Name) {

@@ -67,6 +67,17 @@ func Milliseconds(took time.Duration) string {
 	return fmt.Sprintf("%d ms", took.Milliseconds())
 }
 
+// Count writes a number with what there is one of, or many, as in "1 file" and "2 files".
+func Count(number int, one, many string) string {
+	if number != 1 {
+		one = many
+	}
+	return fmt.Sprintf("%d %s", number, one)
+}
+
+// Migrations counts them.
+func Migrations(number int) string { return Count(number, "migration", "migrations") }
+
 func (r Reporter) migration(event, sentence, file string, took time.Duration) {
 	attributes := []slog.Attr{slog.String("file", file), slog.Int64("duration_ms", took.Milliseconds())}
 	number, _, _ := strings.Cut(file, "_")

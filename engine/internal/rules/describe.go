@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"cmp"
 	"slices"
 
 	"avion.internal/migrate/internal/tablelock"
@@ -48,34 +47,24 @@ func (v Verdict) locksOf(index int) ([]HeldLock, string) {
 		all = append(all, HeldLock{tablelock.Lock{Relation: lock.Name, Mode: lock.Mode}, lock.Until})
 	}
 	// What an earlier statement holds, pg_locks does not show again.
-	for _, taking := range each.expected.takings {
-		before := each.heldBefore[taking.relation]
-		known := slices.ContainsFunc(all, func(l HeldLock) bool { return storedName(l.Relation) == taking.relation })
-		if before != "" && !known && !taking.ofIndex && !taking.mode.StrongerThan(before) {
-			all = append(all, HeldLock{tablelock.Lock{Relation: string(taking.relation), Mode: taking.mode}, 0})
+	for _, lock := range each.expected.takings {
+		before := each.heldBefore[lock.relation]
+		known := slices.ContainsFunc(all, func(l HeldLock) bool { return storedName(l.Relation) == lock.relation })
+		if before != "" && !known && !lock.ofIndex && !lock.mode.StrongerThan(before) {
+			all = append(all, HeldLock{tablelock.Lock{Relation: string(lock.relation), Mode: lock.mode}, 0})
 		}
 	}
-	slices.SortStableFunc(all, strongestFirst)
+	slices.SortStableFunc(all, func(a, b HeldLock) int { return tablelock.StrongestFirst(a.Lock, b.Lock) })
 	return all, each.measured.Unknown
 }
 
 func (s step) expectedLocks() ([]HeldLock, string) {
 	all := []HeldLock{}
-	for _, taking := range s.expected.takings {
-		if s.fresh[taking.relation] {
+	for _, lock := range s.expected.takings {
+		if s.fresh[lock.relation] {
 			continue
 		}
-		all = append(all, HeldLock{tablelock.Lock{Relation: string(taking.relation), OfIndex: taking.ofIndex, Mode: taking.mode}, 0})
+		all = append(all, HeldLock{tablelock.Lock{Relation: string(lock.relation), OfIndex: lock.ofIndex, Mode: lock.mode}, 0})
 	}
 	return all, s.expected.unknown
-}
-
-func strongestFirst(a, b HeldLock) int {
-	switch {
-	case a.Mode.StrongerThan(b.Mode):
-		return -1
-	case b.Mode.StrongerThan(a.Mode):
-		return 1
-	}
-	return cmp.Compare(a.Relation, b.Relation)
 }

@@ -83,11 +83,6 @@ func volatileDefault(statement sqlparser.Node) bool {
 				last := parts[max(len(parts)-1, 0)]
 				volatile = volatile || !slices.Contains(harmless, last) || slices.Contains(volatileFunctions, last)
 			}, "FuncCall")
-			if constraint.Child("raw_expr").Child("FuncCall") != nil {
-				parts := constraint.Child("raw_expr").Child("FuncCall").Strings("funcname")
-				last := parts[max(len(parts)-1, 0)]
-				volatile = volatile || !slices.Contains(harmless, last) || slices.Contains(volatileFunctions, last)
-			}
 		}
 	}, "Constraint")
 	return volatile

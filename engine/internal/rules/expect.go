@@ -121,7 +121,7 @@ func expect(statement *sqlparser.Statement) expectation {
 		}
 	case "VacuumStmt":
 		mode := tablelock.ShareUpdateExclusive
-		if optionOn(node.List("options"), "full") {
+		if node.Option("options", "full") {
 			mode = tablelock.AccessExclusive
 		}
 		for _, each := range node.List("rels") {
@@ -178,7 +178,7 @@ func lockModes() []tablelock.Mode {
 
 // query adds what a query writes to, wherever in it it does.
 func (e *expectation) query(statement *sqlparser.Statement) {
-	whole := sqlparser.Node{statement.Kind: map[string]any(statement.Node)}
+	whole := statement.Tree()
 	whole.Find(func(kind string, node sqlparser.Node) {
 		if kind != "SelectStmt" {
 			e.add(relationName(node.Child("relation")), tablelock.RowExclusive)
@@ -251,7 +251,7 @@ func (e *expectation) rename(node sqlparser.Node) {
 
 func (e *expectation) reindex(node sqlparser.Node) {
 	relation := relationName(node.Child("relation"))
-	concurrent := optionOn(node.List("params"), "concurrently")
+	concurrent := node.Option("params", "concurrently")
 	switch node.Text("kind") {
 	case "REINDEX_OBJECT_INDEX":
 		if concurrent {
@@ -346,21 +346,6 @@ func onlyStorage(command sqlparser.Node) bool {
 		}
 	}
 	return true
-}
-
-func optionOn(options []sqlparser.Node, wanted string) bool {
-	on := false
-	for _, each := range options {
-		element := each.Child("DefElem")
-		if element.Text("defname") != wanted {
-			continue
-		}
-		value := element.Child("arg")
-		text := value.Child("String").Text("sval")
-		on = value == nil || value.Child("Boolean").Is("boolval") || value.Child("Integer").Number("ival") != 0 ||
-			text != "" && !slices.Contains([]string{"false", "off", "no", "0"}, text)
-	}
-	return on
 }
 
 // calls are the functions that a statement calls and that are not known to leave every table alone.

@@ -275,9 +275,9 @@ func (r *reader) concernsOwn(each *step) bool {
 
 func (r *reader) expectOthers(each *step) []name {
 	var others []name
-	for _, taking := range each.expected.takings {
-		if !r.fresh(taking.relation) {
-			others = append(others, taking.relation)
+	for _, lock := range each.expected.takings {
+		if !r.fresh(lock.relation) {
+			others = append(others, lock.relation)
 		}
 	}
 	return others
@@ -329,12 +329,12 @@ func (r *reader) strong(each *step) []name {
 		}
 		return slices.Sorted(maps.Keys(tables))
 	}
-	for _, taking := range each.expected.takings {
-		if tablelock.Share.StrongerThan(taking.mode) || r.fresh(taking.relation) || each.ofView() {
+	for _, lock := range each.expected.takings {
+		if tablelock.Share.StrongerThan(lock.mode) || r.fresh(lock.relation) || each.ofView() {
 			continue
 		}
-		table := taking.relation
-		if taking.ofIndex {
+		table := lock.relation
+		if lock.ofIndex {
 			table = "the table of " + table
 		}
 		tables[table] = true
@@ -375,9 +375,9 @@ func (r *reader) together(each *step) {
 		r.report(each, DataApart, fmt.Sprintf("The rows of line %d stay locked until the table can be altered.", r.changedAt))
 	}
 	referenced := map[name]bool{}
-	for _, taking := range each.expected.takings {
-		if taking.referenced && !r.fresh(taking.relation) {
-			referenced[taking.relation] = true
+	for _, lock := range each.expected.takings {
+		if lock.referenced && !r.fresh(lock.relation) {
+			referenced[lock.relation] = true
 		}
 	}
 	for _, table := range strong {
@@ -408,7 +408,7 @@ func (r *reader) changesRows(each *step) bool {
 	if each.parsed == nil {
 		return false
 	}
-	whole := sqlparser.Node{each.parsed.Kind: map[string]any(each.parsed.Node)}
+	whole := each.parsed.Tree()
 	changes := false
 	whole.Find(func(kind string, node sqlparser.Node) {
 		target := relationName(node.Child("relation"))

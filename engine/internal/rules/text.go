@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -20,7 +21,7 @@ func (r *reader) alone(each *step) {
 	relation := relationName(node.Child("relation"))
 	switch each.parsed.Kind {
 	case "VacuumStmt":
-		if optionOn(node.List("options"), "full") {
+		if node.Option("options", "full") {
 			r.report(each, TableRewrite, "")
 		}
 	case "ClusterStmt":
@@ -113,7 +114,7 @@ func (r *reader) action(each *step, node, command sqlparser.Node) {
 			r.report(each, ExclusionLocked, "")
 		case "CONSTR_CHECK", "CONSTR_FOREIGN", "CONSTR_UNIQUE", "CONSTR_PRIMARY":
 			if each.embedded && !constraint.Is("skip_validation") && constraint.Text("indexname") == "" {
-				r.report(each, map[string]Rule{"CONSTR_CHECK": MissingNotValid, "CONSTR_FOREIGN": ForeignKey}[constraint.Text("contype")].or(Unique), "")
+				r.report(each, cmp.Or(map[string]Rule{"CONSTR_CHECK": MissingNotValid, "CONSTR_FOREIGN": ForeignKey}[constraint.Text("contype")], Unique), "")
 			}
 		}
 	}
@@ -130,19 +131,12 @@ func (r *reader) action(each *step, node, command sqlparser.Node) {
 	}
 }
 
-func (r Rule) or(other Rule) Rule {
-	if r.Name == "" {
-		return other
-	}
-	return r
-}
-
 // rows objects to changes of all rows of a table.
 func (r *reader) rows(each *step) {
 	if each.parsed == nil {
 		return
 	}
-	whole := sqlparser.Node{each.parsed.Kind: map[string]any(each.parsed.Node)}
+	whole := each.parsed.Tree()
 	if slices.Contains([]string{"CreateFunctionStmt", "RuleStmt", "PrepareStmt", "CreatePolicyStmt", "ViewStmt"}, each.parsed.Kind) {
 		return
 	}
@@ -348,7 +342,7 @@ func (r *reader) limits(each *step) {
 	if each.parsed.Kind == "DiscardStmt" && node.Text("target") == "DISCARD_ALL" {
 		r.report(each, KeepLimits, "")
 	}
-	whole := sqlparser.Node{each.parsed.Kind: map[string]any(each.parsed.Node)}
+	whole := each.parsed.Tree()
 	// The second is that of a database, a role or a function.
 	whole.Find(func(_ string, setting sqlparser.Node) {
 		switch setting.Text("kind") {
@@ -456,9 +450,9 @@ func (r *reader) measured(each *step) {
 			if r.recreated[storedName(object.Name)] || object.Kind == "index" {
 				continue
 			}
-			rule := map[string]Rule{"table": DropTable, "column": DropColumn}[object.Kind].or(DropObject)
+			rule := cmp.Or(map[string]Rule{"table": DropTable, "column": DropColumn}[object.Kind], DropObject)
 			if object.Renamed != "" {
-				rule = map[string]Rule{"table": RenameTable, "column": RenameColumn}[object.Kind].or(RenameObject)
+				rule = cmp.Or(map[string]Rule{"table": RenameTable, "column": RenameColumn}[object.Kind], RenameObject)
 			}
 			r.report(each, rule, fmt.Sprintf("%s %s: code that runs now may still use it.", object.Kind, object.Name))
 		}

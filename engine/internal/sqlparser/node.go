@@ -1,6 +1,10 @@
 package sqlparser
 
-import "slices"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // Node is a part of a parse tree, with PostgreSQL's names for its fields; what is false, nought or empty is left out.
 type Node map[string]any
@@ -64,6 +68,22 @@ func (n Node) Strings(field string) []string {
 	return all
 }
 
+// Option tells that one of the options below a field is on, as it also is where its value is left out.
+func (n Node) Option(field, name string) bool {
+	on := false
+	for _, each := range n.List(field) {
+		element := each.Child("DefElem")
+		if element.Text("defname") != name {
+			continue
+		}
+		value := element.Child("arg")
+		text := strings.ToLower(value.Child("String").Text("sval"))
+		on = value == nil || value.Child("Boolean").Is("boolval") || value.Child("Integer").Number("ival") != 0 ||
+			text != "" && !slices.Contains([]string{"false", "off", "no", "0"}, text)
+	}
+	return on
+}
+
 // Find calls visit with every node of one of the kinds, wherever it stands below, in the order of PostgreSQL's fields as
 // far as JSON keeps it.
 func (n Node) Find(visit func(kind string, node Node), kinds ...string) {
@@ -77,12 +97,7 @@ func find(value any, visit func(string, Node), kinds []string) {
 			find(each, visit, kinds)
 		}
 	case map[string]any:
-		fields := make([]string, 0, len(value))
-		for field := range value {
-			fields = append(fields, field)
-		}
-		slices.Sort(fields)
-		for _, field := range fields {
+		for _, field := range slices.Sorted(maps.Keys(value)) {
 			below, isNode := value[field].(map[string]any)
 			if isNode && slices.Contains(kinds, field) {
 				visit(field, below)

@@ -23,6 +23,9 @@ type Statement struct {
 	Text   string
 }
 
+// Tree is the statement below the node that says which kind it is.
+func (s Statement) Tree() Node { return Node{s.Kind: map[string]any(s.Node)} }
+
 // SyntaxError is what the parser has against a text.
 type SyntaxError struct {
 	Message string
@@ -150,9 +153,7 @@ func Body(statement Statement) (embedded []Embedded, complete bool, err error) {
 				switch kind {
 				case "PLpgSQL_stmt_execsql":
 					add(line, Node(node).Child("sqlstmt"), false)
-				case "PLpgSQL_stmt_perform":
-					add(line, Node(node).Child("expr"), false)
-				case "PLpgSQL_stmt_call":
+				case "PLpgSQL_stmt_perform", "PLpgSQL_stmt_call":
 					add(line, Node(node).Child("expr"), false)
 				case "PLpgSQL_stmt_fors", "PLpgSQL_stmt_return_query":
 					if query := Node(node).Child("query"); query != nil {

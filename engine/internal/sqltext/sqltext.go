@@ -43,5 +43,11 @@ func IsTable(text string) bool { return anyTable.MatchString(text) }
 // Name writes a name, of a schema and what is in it for example, whatever characters it has.
 func Name(parts ...string) string { return pgx.Identifier(parts).Sanitize() }
 
+// Beginning is the beginning of a name that is made from another one. It leaves room for an end of so many bytes, which the server
+// would cut off without a word.
+func Beginning(of, middle string, end int) string {
+	return of[:min(len(of), LongestName-len(middle)-end)] + middle
+}
+
 // Literal writes a string.
 func Literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }

@@ -3,11 +3,13 @@ package stepwise
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"avion.internal/migrate/internal/failure"
 	"avion.internal/migrate/internal/history"
+	"avion.internal/migrate/internal/sqlscan"
 )
 
 // unusable are the indexes that a CONCURRENTLY has left invalid, and the partitions that one has left half detached. An index
@@ -38,22 +40,8 @@ FROM (` + unusable + `) u JOIN pg_class c ON c.oid = u.id
 WHERE u.id <> ALL ($1::text::oid[]) ORDER BY 1`
 
 func (r *Runner) leftovers(ctx context.Context, record history.Statement) ([]leftover, error) {
-	rows, err := r.Session.QueryContext(ctx, leftoversQuery, record.Unusable)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []leftover
-	for rows.Next() {
-		var next leftover
-		if err := rows.Scan(&next.name, &next.parent, &next.mine, &next.busy); err != nil {
-			return nil, err
-		}
-		if next.mine {
-			all = append(all, next)
-		}
-	}
-	return all, rows.Err()
+	all, err := sqlscan.All(ctx, r.Session, func(l *leftover) []any { return []any{&l.name, &l.parent, &l.mine, &l.busy} }, leftoversQuery, record.Unusable)
+	return slices.DeleteFunc(all, func(l leftover) bool { return !l.mine }), err
 }
 
 const askAgain = 500 * time.Millisecond

@@ -6,14 +6,12 @@
 // (CREATE INDEX CONCURRENTLY, VACUUM and their like) runs outside: it is remembered before and after, and a run that finds only
 // the first of the two looks at the database for what was left.
 //
-// May import: connection, failure, history, migration, sqltext.
+// May import: connection, failure, history, migration, sqlscan, sqltext.
 package stepwise
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -117,15 +115,14 @@ func (r *Runner) Run(ctx context.Context) error {
 	if err := r.check(known); err != nil {
 		return err
 	}
-	done := 0
 	for position, statement := range r.Statements {
 		record, found := known[position]
-		if !found || !record.Done {
-			if outside, err := r.step(ctx, position, statement, record, found); err != nil {
-				return &Stopped{Err: err, Line: statement.Line, Done: done, Outside: outside, ByItself: r.byItself}
-			}
+		if found && record.Done {
+			continue
 		}
-		done++
+		if outside, err := r.step(ctx, position, statement, record, found); err != nil {
+			return &Stopped{Err: err, Line: statement.Line, Done: position, Outside: outside, ByItself: r.byItself}
+		}
 	}
 	return nil
 }
@@ -203,18 +200,12 @@ func (r *Runner) step(ctx context.Context, position int, statement migration.Sta
 // inside runs a statement in a transaction with the line that remembers it.
 func (r *Runner) inside(ctx context.Context, position int, statement migration.Statement) error {
 	limited := r.Limit(ctx, false)
-	transaction, err := r.Session.BeginTx(limited, nil)
-	if err != nil {
-		return err
-	}
-	if _, err = transaction.ExecContext(limited, statement.Text); err == nil {
-		err = r.remember(ctx, transaction, position, statement)
-	}
-	if err != nil {
-		_ = transaction.Rollback()
-		return err
-	}
-	return transaction.Commit()
+	return history.InTransaction(limited, r.Session, func(transaction *sql.Tx) error {
+		if _, err := transaction.ExecContext(limited, statement.Text); err != nil {
+			return err
+		}
+		return r.remember(ctx, transaction, position, statement)
+	})
 }
 
 // remember is the last statement of its transaction.
@@ -236,10 +227,7 @@ func (r *Runner) last(ctx context.Context, transaction *sql.Tx, write func(conte
 			return err
 		}
 	}
-	if r.Guard != "" {
-		before += "; " + r.Guard
-	}
-	return write(connection.Last(ctx, before))
+	return write(connection.Last(ctx, before, r.Guard))
 }
 
 func (r *Runner) ownSettings() string {
@@ -313,6 +301,5 @@ func (r *Runner) ended(ctx context.Context, position int, statement migration.St
 }
 
 func checksum(statement migration.Statement) string {
-	sum := sha256.Sum256([]byte(strings.ReplaceAll(statement.Text, "\r\n", "\n")))
-	return hex.EncodeToString(sum[:])
+	return migration.Checksum([]byte(statement.Text))
 }

@@ -3,7 +3,11 @@
 // May import: nothing of this module.
 package tablelock
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
 
 // Mode is a lock of a table, as pg_locks names it in words; a later one of the list is the stronger.
 type Mode string
@@ -33,10 +37,11 @@ func Stored(name string) (Mode, bool) {
 	return mode, known
 }
 
+// strength is greater for a mode that keeps more waiting.
+func (m Mode) strength() int { return slices.Index(byStrength, m) }
+
 // StrongerThan compares by what the modes keep waiting.
-func (m Mode) StrongerThan(other Mode) bool {
-	return slices.Index(byStrength, m) > slices.Index(byStrength, other)
-}
+func (m Mode) StrongerThan(other Mode) bool { return m.strength() > other.strength() }
 
 // Blocks tells what has to wait while the lock is held, or asked for.
 func (m Mode) Blocks() string {
@@ -71,4 +76,9 @@ func (l Lock) String() string {
 		return "the table of " + l.Relation + " " + string(l.Mode)
 	}
 	return l.Relation + " " + string(l.Mode)
+}
+
+// StrongestFirst is the order in which people look at locks.
+func StrongestFirst(a, b Lock) int {
+	return cmp.Or(cmp.Compare(b.Mode.strength(), a.Mode.strength()), strings.Compare(a.Relation, b.Relation))
 }

@@ -133,9 +133,9 @@ func read(ctx context.Context, session *pgx.Conn) (state, error) {
 	}
 	if err == nil {
 		err = collect(results, func(l lockRow) {
-			mode, counts := tablelock.Stored(l.Mode)
+			mode, blocks := tablelock.Stored(l.Mode)
 			switch {
-			case !counts:
+			case !blocks:
 			case l.Shared:
 				seen.shared = seen.shared || slices.Contains(sharedCatalogs, l.Relation) && mode != tablelock.RowShare
 			case mode.StrongerThan(seen.locks[l.Relation]):

@@ -165,9 +165,9 @@ func (o *observer) alone(ctx context.Context, units []Unit, position int, statem
 	first := position == 0 || units[position-1].Part != unit.Part
 	last := position == len(units)-1 || units[position+1].Part != unit.Part
 	if first && last {
-		if form, outside := outsideForm(unit); outside {
+		if known, outside := outsideForm(unit); outside {
 			o.begin(ctx)
-			o.outside(ctx, unit, form, found)
+			o.outside(ctx, unit, known, found)
 			return
 		}
 	}

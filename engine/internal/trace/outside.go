@@ -2,8 +2,6 @@ package trace
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"time"
 
 	"avion.internal/migrate/internal/sqlparser"
@@ -48,7 +46,7 @@ func outsideForm(unit Unit) (form, bool) {
 	case "VacuumStmt":
 		if node.Is("is_vacuumcmd") {
 			vacuum := form{own: tablelock.ShareUpdateExclusive}
-			if option(node.List("options"), "full") {
+			if node.Option("options", "full") {
 				vacuum = form{own: tablelock.AccessExclusive, rewrites: true}
 			}
 			for _, each := range node.List("rels") {
@@ -74,52 +72,30 @@ func outsideForm(unit Unit) (form, bool) {
 }
 
 func reindexForm(node sqlparser.Node) (form, bool) {
-	concurrent := option(node.List("params"), "concurrently")
+	concurrent := node.Option("params", "concurrently")
 	found := form{own: tablelock.Share, index: tablelock.AccessExclusive, builds: true}
 	if concurrent {
 		found = form{own: tablelock.ShareUpdateExclusive, index: tablelock.ShareUpdateExclusive, builds: true}
 	}
-	if relation := node.Child("relation"); relation != nil {
-		found.relations = []string{written(relation)}
+	if table := node.Child("relation"); table != nil {
+		found.relations = []string{written(table)}
 	}
 	all := node.Text("kind") != "REINDEX_OBJECT_INDEX" && node.Text("kind") != "REINDEX_OBJECT_TABLE"
 	return found, concurrent || all
 }
 
-// option reads an option of VACUUM or REINDEX, which is on where its value is left out.
-func option(options []sqlparser.Node, name string) bool {
-	on := false
-	for _, each := range options {
-		element := each.Child("DefElem")
-		if element.Text("defname") != name {
-			continue
-		}
-		value := element.Child("arg")
-		text := strings.ToLower(value.Child("String").Text("sval"))
-		number := value.Child("Integer")
-		on = value == nil || text != "" && !slices.Contains([]string{"false", "off", "no", "0"}, text) || number.Number("ival") != 0 ||
-			value.Child("Boolean").Is("boolval")
-	}
-	return on
-}
-
 // written is a relation as SQL writes it.
-func written(relation sqlparser.Node) string {
-	name := sqltext.Name(relation.Text("relname"))
-	if schema := relation.Text("schemaname"); schema != "" {
-		name = sqltext.Name(schema) + "." + name
+func written(table sqlparser.Node) string {
+	if schema := table.Text("schemaname"); schema != "" {
+		return sqltext.Name(schema, table.Text("relname"))
 	}
-	return name
+	return sqltext.Name(table.Text("relname"))
 }
 
 func dropNames(node sqlparser.Node) []string {
 	var names []string
 	for _, each := range node.List("objects") {
-		var parts []string
-		for _, part := range each.Child("List").Strings("items") {
-			parts = append(parts, sqltext.Name(part))
-		}
-		names = append(names, strings.Join(parts, "."))
+		names = append(names, sqltext.Name(each.Child("List").Strings("items")...))
 	}
 	return names
 }
@@ -171,9 +147,9 @@ func (o *observer) fromTable(ctx context.Context, unit Unit, known form, found *
 		if err := o.QueryRow(ctx, resolveQuery, name).Scan(&oid); err != nil || oid == nil {
 			continue // the server says so itself when it runs
 		}
-		object := o.first.relations[*oid]
-		if object.Owner != 0 {
-			indexes[*oid], tables[object.Owner] = true, true
+		named := o.first.relations[*oid]
+		if named.Owner != 0 {
+			indexes[*oid], tables[named.Owner] = true, true
 			continue
 		}
 		tables[*oid] = true

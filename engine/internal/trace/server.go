@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -175,12 +176,7 @@ func (s *Server) drop(ctx context.Context, name string) error {
 		return err
 	}, name)
 	if err == nil {
-		for position, each := range s.names {
-			if each == name {
-				s.names = append(s.names[:position], s.names[position+1:]...)
-				break
-			}
-		}
+		s.names = slices.DeleteFunc(s.names, func(each string) bool { return each == name })
 	}
 	return err
 }
@@ -191,7 +187,7 @@ func (s *Server) Close(ctx context.Context) error {
 	defer cancel()
 	defer s.admin.Close(ctx)
 	var failed []error
-	for _, name := range append([]string{}, s.names...) {
+	for _, name := range slices.Clone(s.names) {
 		failed = append(failed, s.drop(ctx, name))
 	}
 	if s.role != "" {
@@ -239,15 +235,9 @@ func mark(database string) string {
 	return "throw-away, made by a trace of migrations of " + database + ", which drops it"
 }
 
-const (
-	longestName = 63 // the server would cut the random end off without a word
-	random      = 12
-)
+const random = 12
 
-func prefix(database string) string {
-	const middle = "_trace_"
-	return database[:min(len(database), longestName-len(middle)-random)] + middle
-}
+func prefix(database string) string { return sqltext.Beginning(database, "_trace_", random) }
 
 func (s *Server) newName() string { return prefix(s.database) + strings.ToLower(rand.Text()[:random]) }
 

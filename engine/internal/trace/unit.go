@@ -2,6 +2,7 @@ package trace
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"avion.internal/migrate/internal/migration"
@@ -79,17 +80,12 @@ func OutsideOnly(unit Unit) bool {
 		return false
 	}
 	switch unit.kind() {
-	case "CreatedbStmt", "DropdbStmt", "CreateTableSpaceStmt", "DropTableSpaceStmt", "AlterSystemStmt", "CheckPointStmt":
-		return unit.kind() != "CheckPointStmt"
-	case "AlterDatabaseStmt":
-		for _, each := range unit.Parsed.Node.List("options") {
-			if each.Child("DefElem").Text("defname") == "tablespace" {
-				return true
-			}
-		}
-		return false
-	case "DropSubscriptionStmt", "CreateSubscriptionStmt":
+	case "CreatedbStmt", "DropdbStmt", "CreateTableSpaceStmt", "DropTableSpaceStmt", "AlterSystemStmt", "DropSubscriptionStmt", "CreateSubscriptionStmt":
 		return true
+	case "AlterDatabaseStmt":
+		return slices.ContainsFunc(unit.Parsed.Node.List("options"), func(each sqlparser.Node) bool {
+			return each.Child("DefElem").Text("defname") == "tablespace"
+		})
 	case "AlterSubscriptionStmt":
 		kind := unit.Parsed.Node.Text("kind")
 		return kind == "ALTER_SUBSCRIPTION_REFRESH" || strings.HasSuffix(kind, "_PUBLICATION")

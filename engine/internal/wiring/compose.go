@@ -15,21 +15,22 @@ import (
 	"avion.internal/migrate/internal/failure"
 )
 
-const database = "compose.migrations.yaml"
+// TemplateCompose is the compose file that the template brings.
+const TemplateCompose = "compose.migrations.yaml"
 
-// The names that docker compose looks for, in its order, and those that it reads besides.
-var (
-	composeFiles = []string{"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"}
-	overrides    = []string{
-		"compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml",
-	}
-)
+// ComposeFiles are the names that docker compose looks for, in its order.
+var ComposeFiles = []string{"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"}
+
+// overrides are those that it reads besides.
+var overrides = []string{
+	"compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml",
+}
 
 func (s Service) readCompose(_ context.Context, plan *Plan) error {
 	if copier.RequirePart(s.Folder, copier.Compose) != nil {
 		return nil //nolint:nilerr // a service without the part is right as it is
 	}
-	found, err := s.present(composeFiles...)
+	found, err := s.present(ComposeFiles...)
 	if err != nil {
 		return err
 	}
@@ -41,16 +42,16 @@ func (s Service) readCompose(_ context.Context, plan *Plan) error {
 	for _, other := range found[1:] {
 		plan.note("%s is never read, because docker compose reads %s: remove it", other, name)
 	}
-	ours, there, err := s.read(database)
+	ours, there, err := s.read(TemplateCompose)
 	if err != nil {
 		return err
 	}
 	if !there {
-		return failure.Refused("%s is not there: bring it back with copier recopy", database)
+		return failure.Refused("%s is not there: bring it back with copier recopy", TemplateCompose)
 	}
 	var brought yaml.Node
 	if err := yaml.Load(ours, &brought); err != nil {
-		return failure.Refused("%s cannot be read (%w): correct it", database, err)
+		return failure.Refused("%s cannot be read (%w): correct it", TemplateCompose, err)
 	}
 	more, err := s.present(overrides...)
 	if err != nil {
@@ -72,7 +73,7 @@ func (s Service) readCompose(_ context.Context, plan *Plan) error {
 		}
 		after, ok := includeDatabase(content, mapping(&document))
 		if !ok {
-			plan.clash("%s has a form to which nothing can be added without rewriting it: add %q to its list `include` by hand", file, database)
+			plan.clash("%s has a form to which nothing can be added without rewriting it: add %q to its list `include` by hand", file, TemplateCompose)
 			continue
 		}
 		plan.edit(file, content, after)
@@ -96,7 +97,7 @@ func (s Service) composeClashes(plan *Plan, file string, own, brought *yaml.Node
 					wayOut = ", or answer compose_server with it, so that the template brings none"
 				}
 				plan.clash("%s:%d has %q among its %s, which %s brings too: remove the service's, or give it another name%s",
-					file, key.Line, key.Value, section, database, wayOut)
+					file, key.Line, key.Value, section, TemplateCompose, wayOut)
 			}
 		}
 	}
@@ -110,12 +111,12 @@ func (s Service) composeClashes(plan *Plan, file string, own, brought *yaml.Node
 		}
 		if isServer(service) {
 			plan.note("%s:%d: %s is a PostgreSQL server too; the migrations of compose go to the one that %s brings: "+
-				"let the service use that one, and remove %s, or answer compose_server with it", file, name.Line, name.Value, database, name.Value)
+				"let the service use that one, and remove %s, or answer compose_server with it", file, name.Line, name.Value, TemplateCompose, name.Value)
 		}
 		for _, port := range items(value(service, "ports")) {
 			if s.published(port) == s.Port {
 				plan.clash("%s:%d: %s publishes port %s, on which the PostgreSQL of %s listens too: "+
-					"remove that, or set another DB_PORT in .env and .env.example", file, port.Line, name.Value, s.Port, database)
+					"remove that, or set another DB_PORT in .env and .env.example", file, port.Line, name.Value, s.Port, TemplateCompose)
 			}
 		}
 	}
@@ -178,7 +179,7 @@ func includeDatabase(content []byte, document *yaml.Node) (string, bool) {
 	var after string
 	switch {
 	case list == nil:
-		after = appendLines(content, "include:\n  - "+database+"\n")
+		after = appendLines(content, "include:\n  - "+TemplateCompose+"\n")
 	case list.Kind != yaml.SequenceNode:
 		return "", false
 	case list.Style&yaml.FlowStyle != 0:
@@ -186,9 +187,9 @@ func includeDatabase(content []byte, document *yaml.Node) (string, bool) {
 		if len(list.Content) > 0 {
 			separator = ", "
 		}
-		after = insert(content, list.Line, list.Column, database+separator)
+		after = insert(content, list.Line, list.Column, TemplateCompose+separator)
 	default:
-		item := strings.Repeat(" ", list.Column-1) + "- " + database + endingOf(content)
+		item := strings.Repeat(" ", list.Column-1) + "- " + TemplateCompose + endingOf(content)
 		after = insertLine(content, lastLineOf(list), item)
 	}
 	return after, addsOnlyTheDatabase(content, after)
@@ -204,7 +205,7 @@ func includes(entry *yaml.Node) bool {
 	if entry.Kind == yaml.SequenceNode {
 		return slices.ContainsFunc(entry.Content, includes)
 	}
-	return path.Clean(entry.Value) == database
+	return path.Clean(entry.Value) == TemplateCompose
 }
 
 func addsOnlyTheDatabase(before []byte, after string) bool {
@@ -216,7 +217,7 @@ func addsOnlyTheDatabase(before []byte, after string) bool {
 		old = map[string]any{}
 	}
 	list, _ := extended["include"].([]any)
-	position := slices.IndexFunc(list, func(entry any) bool { return entry == database })
+	position := slices.IndexFunc(list, func(entry any) bool { return entry == TemplateCompose })
 	if position < 0 {
 		return false
 	}

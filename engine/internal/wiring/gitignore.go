@@ -10,7 +10,7 @@ import (
 )
 
 // owned are the files that git has to know, or the next update of the template finds nothing to compare with.
-var owned = []string{".copier-answers.yml", ".goose.yml", ".env.example", targets, database, "tools/migrate/main.go", "docs/migration-setup.md"}
+var owned = []string{".copier-answers.yml", ".goose.yml", ".env.example", targets, TemplateCompose, "tools/migrate/main.go", "docs/migration-setup.md"}
 
 func (s Service) readGitignore(ctx context.Context, plan *Plan) error {
 	if _, err := s.git(ctx, "ls-files", "--error-unmatch", ".env"); err == nil {

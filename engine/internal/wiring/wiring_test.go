@@ -26,7 +26,7 @@ func service(t *testing.T, files map[string]string) Service {
 	folder := t.TempDir()
 	all := map[string]string{
 		targets:                 ownTargets,
-		database:                ownDatabase,
+		TemplateCompose:         ownDatabase,
 		copier.AnswersFile:      "docs_language: en\n",
 		"tools/migrate/main.go": "package main\n",
 	}
@@ -258,7 +258,7 @@ func TestWithoutComposeNothingIsWiredToIt(t *testing.T) {
 	s := service(t, map[string]string{
 		copier.AnswersFile: "docs_language: en\nparts: [kubernetes]\n", "compose.yaml": "services: {}\n", "README.md": "# Ours\n",
 	})
-	if err := os.Remove(filepath.Join(s.Folder, database)); err != nil {
+	if err := os.Remove(filepath.Join(s.Folder, TemplateCompose)); err != nil {
 		t.Fatal(err)
 	}
 	for _, edit := range plan(t, s).Edits {
@@ -283,8 +283,8 @@ func TestTheDocumentsNameTheServerOfCompose(t *testing.T) {
 
 func TestTheServersOwnPortIsNoClashWhereTheTemplateBringsNone(t *testing.T) {
 	s := service(t, map[string]string{
-		database:       "services:\n  migrate:\n    build: .\n",
-		"compose.yaml": "services:\n  db:\n    image: postgres:16\n    ports: ['5432:5432']\n",
+		TemplateCompose: "services:\n  migrate:\n    build: .\n",
+		"compose.yaml":  "services:\n  db:\n    image: postgres:16\n    ports: ['5432:5432']\n",
 	})
 	if got := plan(t, s); len(got.Clashes) > 0 || len(got.Notes) > 0 && strings.Contains(strings.Join(got.Notes, "\n"), "PostgreSQL server too") {
 		t.Error(got.Clashes, got.Notes)

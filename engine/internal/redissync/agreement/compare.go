@@ -40,16 +40,16 @@ func (p Pair) CompareAll(ctx context.Context, set outbox.Set) (Comparison, error
 	if err != nil {
 		return found, err
 	}
-	strays, err := p.strays(ctx, set)
+	stray, err := p.strays(ctx, set)
 	if err != nil {
 		return found, err
 	}
-	for chunk := range slices.Chunk(strays.keys, together) {
+	for chunk := range slices.Chunk(stray.keys, together) {
 		if err := p.compare(ctx, set, chunk, &found); err != nil {
 			return found, err
 		}
 	}
-	redis, err := p.Redis.Read(ctx, strays.impossible)
+	redis, err := p.Redis.Read(ctx, stray.impossible)
 	for name, scores := range redis {
 		found.add(name, nil, scores, func(string) bool { return false })
 	}

@@ -44,16 +44,16 @@ func (p Pair) RebuildAll(ctx context.Context, set outbox.Set) (Rebuilt, error) {
 	if err != nil {
 		return done, err
 	}
-	strays, err := p.strays(ctx, set)
+	stray, err := p.strays(ctx, set)
 	if err != nil {
 		return done, err
 	}
-	for chunk := range slices.Chunk(strays.keys, together) {
+	for chunk := range slices.Chunk(stray.keys, together) {
 		if err := p.replace(ctx, set, chunk, &done); err != nil {
 			return done, err
 		}
 	}
-	for _, name := range strays.impossible {
+	for _, name := range stray.impossible {
 		if err := p.Redis.Remove(ctx, name); err != nil {
 			return done, err
 		}

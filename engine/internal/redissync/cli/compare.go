@@ -16,15 +16,15 @@ import (
 func newCompare(outside terminal.Terminal) *cobra.Command {
 	var asJSON bool
 	command := onSets(outside, "compare", "Compare every member of the sorted sets with the rows, while the worker and the application go on",
-		func(ctx context.Context, sides *sides, sets []outbox.Set, key string) error {
+		func(ctx context.Context, s *sides, sets []outbox.Set, key string) error {
 			different := 0
 			for _, set := range sets {
 				var found agreement.Comparison
 				var err error
 				if key != "" {
-					found, err = sides.pair().Compare(ctx, set, key)
+					found, err = s.pair().Compare(ctx, set, key)
 				} else {
-					found, err = sides.pair().CompareAll(ctx, set)
+					found, err = s.pair().CompareAll(ctx, set)
 				}
 				if err != nil {
 					return err
@@ -36,14 +36,14 @@ func newCompare(outside terminal.Terminal) *cobra.Command {
 					}
 				}
 				for _, each := range found.Differences {
-					sides.report.Say("%s, member %s: %s in the table, %s in Redis", each.Set, each.Member, told(each.Table), told(each.Redis))
+					s.report.Say("%s, member %s: %s in the table, %s in Redis", each.Set, each.Member, told(each.Table), told(each.Redis))
 				}
-				sides.report.Say("%s: %d sorted sets with %d members compared, %d differ, %d wait in the outbox",
+				s.report.Say("%s: %d sorted sets with %d members compared, %d differ, %d wait in the outbox",
 					set.Table, found.Sets, found.Members, found.Different, found.Pending)
 			}
 			if different > 0 {
 				return failure.Refused("%d members differ between %s and Redis at %s: build the sets anew with make migrate-redis-rebuild",
-					different, sides.target.Database, sides.redis.Address())
+					different, s.target.Database, s.redis.Address())
 			}
 			return nil
 		})

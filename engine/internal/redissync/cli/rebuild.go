@@ -13,14 +13,14 @@ import (
 
 func newRebuild(outside terminal.Terminal) *cobra.Command {
 	command := onSets(outside, "rebuild", "Build all sorted sets anew, or that of one key, while the worker and the application go on",
-		func(ctx context.Context, sides *sides, sets []outbox.Set, key string) error {
+		func(ctx context.Context, s *sides, sets []outbox.Set, key string) error {
 			for _, set := range sets {
 				var done agreement.Rebuilt
 				var err error
 				if key == "" {
-					done, err = sides.pair().RebuildAll(ctx, set)
+					done, err = s.pair().RebuildAll(ctx, set)
 				} else {
-					done, err = sides.pair().Rebuild(ctx, set, key)
+					done, err = s.pair().Rebuild(ctx, set, key)
 				}
 				if err != nil {
 					return err
@@ -32,7 +32,7 @@ func newRebuild(outside terminal.Terminal) *cobra.Command {
 				if err := json.NewEncoder(outside.Out).Encode(result); err != nil {
 					return err
 				}
-				sides.report.Say("%s: %d sorted sets with %d members built, %d removed", set.Table, done.Sets, done.Members, done.Removed)
+				s.report.Say("%s: %d sorted sets with %d members built, %d removed", set.Table, done.Sets, done.Members, done.Removed)
 			}
 			return nil
 		})

@@ -8,7 +8,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -62,14 +61,9 @@ type sides struct {
 func open(ctx context.Context, outside terminal.Terminal) (*sides, error) {
 	found := &sides{}
 	var err error
-	if found.project, err = config.ReadProject("."); err != nil {
+	if found.project, found.settings, err = config.Read("."); err != nil {
 		return nil, err
 	}
-	dotenv, err := config.ReadDotEnv(".")
-	if err != nil {
-		return nil, err
-	}
-	found.settings = config.NewSettings(os.Environ(), dotenv)
 	if found.report, err = report.New(outside.Err, found.settings.Typed(config.LogFormat)); err != nil {
 		return nil, err
 	}
@@ -97,16 +91,13 @@ func (s *sides) follow(ctx context.Context) error {
 		return failure.Unreachable("the mark of database %s cannot be read (%w): give role %q the right to read %s",
 			s.target.Database, err, s.target.User, history.MarkerTable(s.project.Migrations.Table))
 	}
-	stricter, err := s.target.Environment.Stricter(marker)
+	stricter, err := s.target.Follow(marker, s.report.Say)
 	if err != nil {
 		return err
 	}
-	if stricter != s.target.Environment {
-		s.report.Say("database %s is marked as %s, although ENVIRONMENT is %s: the rules of %s hold",
-			s.target.Database, stricter, s.target.Environment, stricter)
-		s.target.Environment = stricter
+	if stricter {
 		s.redis.Close()
-		if s.redis, err = sortedset.Resolve(s.settings, stricter); err != nil {
+		if s.redis, err = sortedset.Resolve(s.settings, s.target.Environment); err != nil {
 			return err
 		}
 	}
@@ -136,7 +127,7 @@ func (s *sides) sets(ctx context.Context, table, key string) ([]outbox.Set, erro
 }
 
 // onSets is a command that works on the sorted sets of each table with an outbox, or on the one of a key.
-func onSets(outside terminal.Terminal, use, short string, do func(ctx context.Context, sides *sides, sets []outbox.Set, key string) error) *cobra.Command {
+func onSets(outside terminal.Terminal, use, short string, do func(ctx context.Context, s *sides, sets []outbox.Set, key string) error) *cobra.Command {
 	var table, key string
 	command := &cobra.Command{
 		Use:   use,
@@ -144,16 +135,16 @@ func onSets(outside terminal.Terminal, use, short string, do func(ctx context.Co
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			ctx := command.Context()
-			sides, err := open(ctx, outside)
+			s, err := open(ctx, outside)
 			if err != nil {
 				return err
 			}
-			defer sides.Close()
-			sets, err := sides.sets(ctx, table, key)
+			defer s.Close()
+			sets, err := s.sets(ctx, table, key)
 			if err != nil {
 				return err
 			}
-			return do(ctx, sides, sets, key)
+			return do(ctx, s, sets, key)
 		},
 	}
 	command.Flags().StringVar(&key, "key", "", "the key of one sorted set, as it stands in the table")

@@ -35,30 +35,30 @@ func newRun(outside terminal.Terminal) *cobra.Command {
 }
 
 func work(ctx context.Context, outside terminal.Terminal) error {
-	sides, err := open(ctx, outside)
+	s, err := open(ctx, outside)
 	if ctx.Err() != nil {
 		return nil // told to stop before it had begun
 	}
 	if err != nil {
 		return err
 	}
-	defer sides.redis.Close()
-	state := &watch.State{Service: sides.project.Service}
-	if address := sides.settings.Get(config.RedisSyncListen); address.Present() {
+	defer s.redis.Close()
+	state := &watch.State{Service: s.project.Service}
+	if address := s.settings.Get(config.RedisSyncListen); address.Present() {
 		state.Alive()
 		if err := state.Serve(ctx, address.Value); err != nil {
-			sides.db.Close()
+			s.db.Close()
 			return err
 		}
 	}
-	sides.report.Say("applying the events of %s to Redis at %s", sides.target.Database, sides.redis.Address())
+	s.report.Say("applying the events of %s to Redis at %s", s.target.Database, s.redis.Address())
 	worker := &agreement.Worker{
-		Open:  func(ctx context.Context) (*sql.DB, error) { return sides.target.Open(ctx, sides.report.Say) },
-		Redis: sides.redis,
-		Say:   sides.report.Say,
+		Open:  func(ctx context.Context) (*sql.DB, error) { return s.target.Open(ctx, s.report.Say) },
+		Redis: s.redis,
+		Say:   s.report.Say,
 		State: state,
 	}
-	worker.Run(ctx, sides.db)
-	sides.report.Say("stopped after the last batch")
+	worker.Run(ctx, s.db)
+	s.report.Say("stopped after the last batch")
 	return nil
 }

@@ -3,6 +3,8 @@ package outbox
 import (
 	"context"
 	"database/sql"
+
+	"avion.internal/migrate/internal/sqlscan"
 )
 
 // Change is a member of a sorted set as its row is now.
@@ -73,19 +75,10 @@ func (s Set) Take(ctx context.Context, tx *sql.Tx, limit int) (Batch, error) {
 }
 
 func (s Set) readChanges(ctx context.Context, tx *sql.Tx, batch *Batch) error {
-	rows, err := tx.QueryContext(ctx, s.statement(changesQuery), batch.Events)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var change Change
-		if err := rows.Scan(&change.Key, &change.Member, &change.Score, &batch.Token); err != nil {
-			return err
-		}
-		batch.Changes = append(batch.Changes, change)
-	}
-	return rows.Err()
+	var err error
+	batch.Changes, err = sqlscan.All(ctx, tx, func(c *Change) []any { return []any{&c.Key, &c.Member, &c.Score, &batch.Token} },
+		s.statement(changesQuery), batch.Events)
+	return err
 }
 
 // Delete removes events whose changes are in Redis.

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgerrcode"
 
 	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/sqlscan"
 	"avion.internal/migrate/internal/sqlstate"
 	"avion.internal/migrate/internal/sqltext"
 )
@@ -19,7 +20,7 @@ func (s Set) Keys(ctx context.Context, db *sql.DB, after *string, limit int) ([]
 		where, arguments = "WHERE key > $2::text::{type}", append(arguments, *after)
 	}
 	query := s.statement("SELECT key::text FROM (SELECT DISTINCT key FROM {view} " + where + " ORDER BY key LIMIT $1) AS each")
-	return readTexts(db.QueryContext(ctx, query, arguments...))
+	return sqlscan.Column[string](ctx, db, query, arguments...)
 }
 
 // IsKey tells whether a text is how the table would write one of its keys: 007 is none of a number, and no row has it.
@@ -127,20 +128,4 @@ func (s Set) statement(template string) string {
 		"{outbox}", s.outbox, "{view}", s.view, "{type}", s.keyType, "{sequence}", sqltext.Literal(s.sequence),
 		"{seed}", "hashtextextended("+sqltext.Literal(s.outbox)+", 0)",
 	).Replace(template)
-}
-
-func readTexts(rows *sql.Rows, err error) ([]string, error) {
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var texts []string
-	for rows.Next() {
-		var text string
-		if err := rows.Scan(&text); err != nil {
-			return nil, err
-		}
-		texts = append(texts, text)
-	}
-	return texts, rows.Err()
 }

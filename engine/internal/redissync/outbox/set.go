@@ -1,7 +1,7 @@
 // Package outbox is the side of PostgreSQL: what the sorted sets have to hold, and which of it may have changed. It knows
 // nothing of Redis.
 //
-// May import: failure, sqlstate, sqltext.
+// May import: failure, sqlscan, sqlstate, sqltext.
 package outbox
 
 import (
@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"avion.internal/migrate/internal/failure"
+	"avion.internal/migrate/internal/sqlscan"
 )
 
 // Set is a table whose rows are the members of sorted sets, one set for each value of its key column. A migration has put
@@ -41,26 +42,14 @@ ORDER BY 1`
 
 // Find returns what the migrations of the database want to have in Redis.
 func Find(ctx context.Context, db *sql.DB) ([]Set, error) {
-	rows, err := db.QueryContext(ctx, findQuery)
+	sets, err := sqlscan.All(ctx, db, func(s *Set) []any {
+		return []any{&s.Table, &s.outbox, &s.view, &s.Prefix, &s.sequence, &s.keyType}
+	}, findQuery)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var sets []Set
-	var prefixes []string
-	for rows.Next() {
-		var found Set
-		var prefix string
-		if err := rows.Scan(&found.Table, &found.outbox, &found.view, &prefix, &found.sequence, &found.keyType); err != nil {
-			return nil, err
-		}
-		sets, prefixes = append(sets, found), append(prefixes, prefix)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	for i, prefix := range prefixes {
-		if err := db.QueryRowContext(ctx, "SELECT "+prefix).Scan(&sets[i].Prefix); err != nil {
+	for i, set := range sets { // whose prefix is a function until here
+		if err := db.QueryRowContext(ctx, "SELECT "+set.Prefix).Scan(&sets[i].Prefix); err != nil {
 			return nil, err
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
-	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -56,7 +55,7 @@ func Resolve(settings config.Settings, where environment.Environment) (*Server, 
 	if parsed.Scheme != "redis" && parsed.Scheme != "rediss" {
 		return nil, failure.Refused("%s begins with %q: write it with redis:// or, for TLS, rediss://", setting.Name, parsed.Scheme+":")
 	}
-	host := hostOf(parsed.Hostname())
+	host := environment.NewHost(parsed.Hostname())
 	rules := environment.Rules{PlaintextHosts: []string{composeHost}}
 	if parsed.Scheme == "redis" && where.DemandedSSLMode(rules, host) >= environment.SSLRequire {
 		return nil, failure.Refused("%s is redis://, but %s on host %q demands TLS: write rediss://", setting.Name, where, host.Name)
@@ -91,13 +90,8 @@ func (silent) Printf(context.Context, string, ...any) {}
 
 func init() { redis.SetLogger(silent{}) }
 
-func hostOf(name string) environment.Host {
-	address, err := netip.ParseAddr(name)
-	return environment.Host{Name: name, Local: strings.EqualFold(name, "localhost") || err == nil && address.Unmap().IsLoopback()}
-}
-
 // trust adds a CA to those of the operating system.
-func trust(config *tls.Config, file string) error {
+func trust(settings *tls.Config, file string) error {
 	if file == "" {
 		return nil
 	}
@@ -105,11 +99,11 @@ func trust(config *tls.Config, file string) error {
 	if err != nil {
 		return failure.Refused("REDIS_SSL_ROOT_CERT names %q, which cannot be read: mount the CA's certificate there", file)
 	}
-	config.RootCAs, err = x509.SystemCertPool()
+	settings.RootCAs, err = x509.SystemCertPool()
 	if err != nil {
-		config.RootCAs = x509.NewCertPool()
+		settings.RootCAs = x509.NewCertPool()
 	}
-	if !config.RootCAs.AppendCertsFromPEM(content) {
+	if !settings.RootCAs.AppendCertsFromPEM(content) {
 		return failure.Refused("REDIS_SSL_ROOT_CERT names %q, which holds no certificate: write it in PEM", file)
 	}
 	return nil

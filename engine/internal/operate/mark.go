@@ -9,17 +9,12 @@ import (
 
 // follow obeys the environment that the database is marked with where it is the stricter one.
 func (s *Session) follow(marker string) error {
-	stricter, err := s.Target.Environment.Stricter(marker)
+	stricter, err := s.Target.Follow(marker, s.Engine.Report.Say)
 	if err != nil {
 		return err
 	}
-	if stricter == s.Target.Environment {
-		s.tellWeaker(marker)
-		return nil
-	}
-	s.Engine.Report.Say("database %s is marked as %s, although ENVIRONMENT is %s: the rules of %s hold",
-		s.Target.Database, stricter, s.Target.Environment, stricter)
-	s.Target.Environment, s.overruled = stricter, true
+	s.overruled = s.overruled || stricter
+	s.tellWeaker(marker)
 	return nil
 }
 
