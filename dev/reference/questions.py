@@ -90,10 +90,10 @@ def page(root: Path) -> str:
 
 def japanese(root: Path) -> str:
     """The same in Japanese, but for what Copier shows."""
-    asked, said = _asked(root), facts.read("questions.ja.yml")
-    facts.must_cover("questions.ja.yml", said, asked)
+    asked = _asked(root)
+    said = _known(asked)
     for name, english in _said(asked).items():
-        facts.must_cover(f"questions.ja.yml, {name}", said[name].get("choices", {}), english["choices"])
+        facts.must_cover(f"questions.yml, {name}", said[name].get("choices", {}), english["choices"])
     return write("質問", *_parts(root, asked, said, _JAPANESE), language="ja", other="questions.md")
 
 
@@ -103,6 +103,13 @@ def _asked(root: Path) -> dict[str, dict[str, Any]]:
         for name, question in rendered.settings(root).items()
         if not name.startswith("_") and question.get("when") is not False
     }
+
+
+def _known(asked: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What stands beside this about each question."""
+    known = facts.read("questions.yml")
+    facts.must_cover("questions.yml", known, asked)
+    return known
 
 
 def _said(asked: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -121,10 +128,10 @@ def _said(asked: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 def _parts(
     root: Path, asked: dict[str, dict[str, Any]], said: dict[str, dict[str, Any]], words: _Words
 ) -> Iterator[str]:
-    refused = facts.read("questions.yml")
-    facts.must_cover("questions.yml", refused, asked)
-    rules = rendered.refusals(root, {name: answers for name, answers in refused.items() if answers})
-    facts.must_cover("questions.yml", rules, [name for name, question in asked.items() if "validator" in question])
+    refused = {name: known["wrong"] for name, known in _known(asked).items() if "wrong" in known}
+    validated = [name for name, question in asked.items() if "validator" in question]
+    rules = rendered.refusals(root, refused)
+    facts.must_cover("questions.yml, wrong", rules, validated)
     given = rendered.defaults(root)
     yield words.introduction
     for group, names in _groups(root).items():

@@ -179,7 +179,7 @@ def test_a_variable_of_the_engine_that_has_no_japanese_is_refused(sources):
 def test_a_choice_that_has_no_japanese_is_refused(sources):
     change(sources / "copier.yml", "    With the service's name before them: own\n", "    In full: full\n")
     with pytest.raises(
-        SystemExit, match=r"questions.ja.yml, compose_names: write a line for \['full'\], remove \['own'\]"
+        SystemExit, match=r"questions.yml, compose_names: write a line for \['full'\], remove \['own'\]"
     ):
         questions.japanese(sources)
 
