@@ -79,7 +79,8 @@ def migrate(run, logins):
 def write(folder, number: int, table: str) -> None:
     (folder / f"migrations/{number:05}_create_{table}.sql").write_text(
         f"-- +goose Up\nCREATE TABLE {table} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
-        f"old serial, word text);\n-- +goose Down\nDROP TABLE {table};\n"
+        f"old serial, word text);\nCREATE VIEW {table}_words AS SELECT word FROM {table};\n"
+        f"CREATE MATERIALIZED VIEW {table}_copy AS SELECT word FROM {table};\n-- +goose Down\nDROP TABLE {table} CASCADE;\n"
     )
 
 
@@ -88,6 +89,8 @@ def assert_rows_are_the_apps(app: Login, table: str) -> None:
     app.query(f"UPDATE {table} SET word = 'c' WHERE word = 'a'")
     app.query(f"DELETE FROM {table} WHERE word = 'b'")
     assert app.query(f"SELECT word FROM {table}") == [("c",)]
+    for view in ("words", "copy"):
+        app.query(f"SELECT word FROM {table}_{view}")
     app.query(f"DELETE FROM {table}")
 
 
