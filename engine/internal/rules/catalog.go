@@ -1,7 +1,5 @@
 package rules
 
-import "slices"
-
 // Rule is one objection: why, and what to do instead.
 type Rule struct {
 	Name, Level string
@@ -11,49 +9,49 @@ type Rule struct {
 	Help string
 }
 
-// The rules of the engine: what squawk does not object to, or does not see. A rule of squawk's name is squawk's own, where
+// The rules of the engine: what squawk does not object to, or does not see. One that is not own has squawk's name, and holds where
 // squawk does not look: inside DO blocks, functions and triggers.
 var (
-	OutsideTransaction = Rule{"outside-transaction", "error", "PostgreSQL refuses this statement inside a transaction.",
-		"Give it a file of its own that begins with '-- +goose NO TRANSACTION'."}
-	Refused = Rule{"refused-by-postgresql", "error", "PostgreSQL refuses this statement.", "Write it in the form that PostgreSQL takes."}
+	OutsideTransaction = own("outside-transaction", "error", "PostgreSQL refuses this statement inside a transaction.",
+		"Give it a file of its own that begins with '-- +goose NO TRANSACTION'.")
+	Refused = own("refused-by-postgresql", "error", "PostgreSQL refuses this statement.", "Write it in the form that PostgreSQL takes.")
 
-	TableRewrite = Rule{"ban-table-rewrite", "", "Nobody can read or write the table while it is written anew.",
-		"Change it by expanding and contracting (see the guide); run VACUUM without FULL, or pg_repack outside of the migrations."}
-	ConcurrentRefresh = Rule{"require-concurrent-refresh", "", "Nobody can read the view until it is filled.",
-		"Give it a unique index, and use REFRESH MATERIALIZED VIEW CONCURRENTLY."}
-	RequireWhere = Rule{"require-where", "", "Every row of the table stays locked until all of them are changed.",
-		"Work in batches: make it a job for make migrate-backfill."}
-	OneTable = Rule{"one-table-per-transaction", "", "One table stays locked until the next one can be locked as well.",
-		"Alter each table in a file of its own."}
-	DataApart = Rule{"data-apart-from-schema", "", "The table stays locked until all rows are done.",
-		"Change rows in a file of their own."}
-	ValueApart = Rule{"enum-value-apart-from-use", "error", "PostgreSQL refuses a new value in the transaction that adds it to its type.",
-		"Add it in a file of its own."}
-	Truncate = Rule{"ban-truncate", "", "All rows are gone at once, and nobody can read or write the table until the transaction ends.",
-		"Delete in batches: make it a job for make migrate-backfill."}
-	PartitionLocked = Rule{"partition-under-lock", "", "Nobody can read or write the partitioned table, or the rows of the new partition are read through, while others wait.",
-		"Create the table apart, give it a CHECK of the partition's bounds NOT VALID, validate it, and then ATTACH PARTITION: that takes a weaker lock and reads no row."}
-	KeepRights = Rule{"keep-rights", "", "The application that runs now may lose a right that it uses.",
-		"Take rights away one release after the application has stopped to need them."}
-	KeepLimits = Rule{"keep-limits", "", "The limits of the session keep a migration from standing in everybody's way, and this lifts them.",
-		"Write '-- migrate: lock_timeout=10s statement_timeout=1h' at the top of the file, within what is allowed."}
-	KeepConstraints = Rule{"keep-constraints", "", "Foreign keys and triggers are not checked any more, so that wrong rows come in unseen.",
-		"Leave them on; add what cannot be checked now NOT VALID and validate it later."}
-	WideIndex = Rule{"wide-index", "", "An index of more than three columns is large, slow to write, and hardly ever better than one of its first columns.",
-		"Index the columns that select most."}
-	LookupTable = Rule{"prefer-lookup-table", "", "A value of an enum can never be removed, and its order never changed.",
-		"Use text with a CHECK, or a lookup table with a foreign key."}
-	ReplicaIdentity = Rule{"keep-replica-identity", "", "Logical replication refuses every UPDATE and DELETE of a table that has no replica identity.",
-		"Use the primary key, or a unique index: REPLICA IDENTITY DEFAULT or USING INDEX."}
-	DropObject = Rule{"ban-drop-object", "", "Code that runs now may still use it.",
-		"Drop it one release after the last code that uses it is gone."}
+	TableRewrite = own("ban-table-rewrite", "", "Nobody can read or write the table while it is written anew.",
+		"Change it by expanding and contracting (see the guide); run VACUUM without FULL, or pg_repack outside of the migrations.")
+	ConcurrentRefresh = own("require-concurrent-refresh", "", "Nobody can read the view until it is filled.",
+		"Give it a unique index, and use REFRESH MATERIALIZED VIEW CONCURRENTLY.")
+	RequireWhere = own("require-where", "", "Every row of the table stays locked until all of them are changed.",
+		"Work in batches: make it a job for make migrate-backfill.")
+	OneTable = own("one-table-per-transaction", "", "One table stays locked until the next one can be locked as well.",
+		"Alter each table in a file of its own.")
+	DataApart = own("data-apart-from-schema", "", "The table stays locked until all rows are done.",
+		"Change rows in a file of their own.")
+	ValueApart = own("enum-value-apart-from-use", "error", "PostgreSQL refuses a new value in the transaction that adds it to its type.",
+		"Add it in a file of its own.")
+	Truncate = own("ban-truncate", "", "All rows are gone at once, and nobody can read or write the table until the transaction ends.",
+		"Delete in batches: make it a job for make migrate-backfill.")
+	PartitionLocked = own("partition-under-lock", "", "Nobody can read or write the partitioned table, or the rows of the new partition are read through, while others wait.",
+		"Create the table apart, give it a CHECK of the partition's bounds NOT VALID, validate it, and then ATTACH PARTITION: that takes a weaker lock and reads no row.")
+	KeepRights = own("keep-rights", "", "The application that runs now may lose a right that it uses.",
+		"Take rights away one release after the application has stopped to need them.")
+	KeepLimits = own("keep-limits", "", "The limits of the session keep a migration from standing in everybody's way, and this lifts them.",
+		"Write '-- migrate: lock_timeout=10s statement_timeout=1h' at the top of the file, within what is allowed.")
+	KeepConstraints = own("keep-constraints", "", "Foreign keys and triggers are not checked any more, so that wrong rows come in unseen.",
+		"Leave them on; add what cannot be checked now NOT VALID and validate it later.")
+	WideIndex = own("wide-index", "", "An index of more than three columns is large, slow to write, and hardly ever better than one of its first columns.",
+		"Index the columns that select most.")
+	LookupTable = own("prefer-lookup-table", "", "A value of an enum can never be removed, and its order never changed.",
+		"Use text with a CHECK, or a lookup table with a foreign key.")
+	ReplicaIdentity = own("keep-replica-identity", "", "Logical replication refuses every UPDATE and DELETE of a table that has no replica identity.",
+		"Use the primary key, or a unique index: REPLICA IDENTITY DEFAULT or USING INDEX.")
+	DropObject = own("ban-drop-object", "", "Code that runs now may still use it.",
+		"Drop it one release after the last code that uses it is gone.")
 	RenameObject = Rule{"renaming-object", "", "Code that runs now knows the old name.",
 		"Create the new one beside it, move the code, and drop the old one a release later."}
-	ExclusionLocked = Rule{"ban-exclusion-constraint", "", "Nobody can read or write the table while the index of the constraint is built, and there is no way to build it CONCURRENTLY.",
-		"Create a new table with the constraint, and move the rows in batches."}
-	MoneyField  = Rule{"ban-money-field", "", "What a value of money means depends on lc_monetary.", "Use numeric."}
-	PreferJSONB = Rule{"prefer-jsonb", "", "Values of json can be neither compared nor indexed.", "Use jsonb."}
+	ExclusionLocked = own("ban-exclusion-constraint", "", "Nobody can read or write the table while the index of the constraint is built, and there is no way to build it CONCURRENTLY.",
+		"Create a new table with the constraint, and move the rows in batches.")
+	MoneyField  = own("ban-money-field", "", "What a value of money means depends on lc_monetary.", "Use numeric.")
+	PreferJSONB = own("prefer-jsonb", "", "Values of json can be neither compared nor indexed.", "Use jsonb.")
 
 	IndexConcurrently = Rule{"require-concurrent-index-creation", "", "Nobody can write to the table while the index is built.",
 		"Use CREATE INDEX CONCURRENTLY in a file of its own with NO TRANSACTION: make migrate-create RECIPE=index."}
@@ -73,16 +71,16 @@ var (
 		"Build a unique index CONCURRENTLY, and add the constraint USING INDEX."}
 )
 
-// All are the engine's own rules, those whose names are not squawk's.
-var All = []Rule{
-	OutsideTransaction, Refused, TableRewrite, ConcurrentRefresh, RequireWhere, OneTable, DataApart, ValueApart, Truncate, PartitionLocked, KeepRights,
-	KeepLimits, KeepConstraints, WideIndex, LookupTable, ReplicaIdentity, DropObject, ExclusionLocked, MoneyField, PreferJSONB,
+// known are the names of the rules that squawk does not have.
+var known = map[string]bool{}
+
+func own(name, level, why, help string) Rule {
+	known[name] = true
+	return Rule{name, level, why, help}
 }
 
 // Known tells that a rule is the engine's own.
-func Known(rule string) bool {
-	return slices.ContainsFunc(All, func(each Rule) bool { return each.Name == rule })
-}
+func Known(rule string) bool { return known[rule] }
 
 // AboutLocks are the rules, squawk's among them, that say of a statement what a measurement would say again.
 var AboutLocks = []string{
