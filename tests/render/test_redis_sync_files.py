@@ -1,6 +1,10 @@
 """Who chose redis_sync gets the worker; who did not, or does no longer, gets nothing that knows Redis."""
 
+import re
 from pathlib import Path
+
+import pytest
+import yaml
 
 ONLY = {"compose.migrations.yaml", ".env.example", "docs/migration-setup.md", "docs/migration-troubleshooting.md"}
 
@@ -37,3 +41,38 @@ def test_an_update_that_takes_the_answer_back_removes_it(generate, template, git
     left = files(service)
     assert left.keys() == fresh.keys()
     assert "redis:" not in left["compose.migrations.yaml"].decode()
+
+
+def objects(service: Path, name: str) -> dict[str, dict]:
+    file = service / f"k8s/migrations/timeline-{name}.yaml"
+    return {each["kind"]: each for each in yaml.safe_load_all(file.read_text())}
+
+
+@pytest.fixture(scope="module")
+def service(rendered) -> Path:
+    return rendered("avion-timeline", considerations=["redis_sync"])
+
+
+def test_worker_is_reached_where_it_tells_its_metrics_and_reaches_what_it_works_on(service):
+    worker = objects(service, "redis-sync")
+    template, policy = worker["Deployment"]["spec"]["template"], worker["NetworkPolicy"]["spec"]
+    (container,) = template["spec"]["containers"]
+    (metrics,) = (int(each["value"].removeprefix(":")) for each in container["env"] if each["name"].endswith("LISTEN"))
+    assert container["ports"] == [{"name": "metrics", "containerPort": metrics}]
+    assert template["metadata"]["annotations"]["prometheus.io/port"] == str(metrics)
+    assert policy["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    assert policy["ingress"] == [{"ports": [{"protocol": "TCP", "port": metrics}]}]
+    jobs = objects(service, "migration-access")["NetworkPolicy"]["spec"]["egress"]
+    redis = [{"protocol": "TCP", "port": 6379}, {"protocol": "TCP", "port": 6380}]
+    assert policy["egress"] == [*jobs[:-1], {"ports": jobs[-1]["ports"] + redis}]
+
+
+def test_worker_has_the_rights_of_the_job(service):
+    worker, job = objects(service, "redis-sync"), objects(service, "migration-job")
+    pods = [each["spec"]["template"]["spec"] for each in (worker["Deployment"], job["Job"])]
+    for right in ("securityContext", "automountServiceAccountToken"):
+        assert pods[0][right] == pods[1][right]
+    assert pods[0]["containers"][0]["securityContext"] == pods[1]["containers"][0]["securityContext"]
+    assert worker["ServiceAccount"]["automountServiceAccountToken"] is False
+    for name in ("tools/migrate/redis-sync/Dockerfile", "migrations.Dockerfile"):
+        assert re.findall(r"^USER (.+)$", (service / name).read_text(), re.MULTILINE)[-1] == "65532:65532"
