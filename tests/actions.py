@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,25 +98,30 @@ class Repository:
 class Actions:
     """Runs the workflow of a repository for what happened there."""
 
-    def __init__(self, folder: Path, engine: Path, postgres_server) -> None:
+    def __init__(self, folder: Path, put_engine: Callable[[Path], None], postgres_server) -> None:
         self._folder = folder
-        self._engine = engine
+        self._put_engine = put_engine
         self._postgres_server = postgres_server
-        self._numbers = itertools.count()
         self._programs = folder / "programs"
         self._programs.mkdir()
 
     def run(self, repository: Repository, github: dict, majors: Sequence[str] = ("15",)) -> Outcome:
         """Runs the jobs in order, and of a matrix over servers only the legs of these major versions."""
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+            return self._run(Path(folder), repository, github, majors)
+
+    def _run(self, folder: Path, repository: Repository, github: dict, majors: Sequence[str]) -> Outcome:
         origin, needs, outcome = repository.origin, {}, Outcome()
-        workflow = read(next((self._check_out(origin, github, {}) / ".github/workflows").iterdir()))
+        workflow = read(next((_check_out(folder, origin, github, {}) / ".github/workflows").iterdir()))
         for name, job in workflow["jobs"].items():
             contexts = {"github": github, "needs": {need: needs[need] for need in job.get("needs", [])}}
             needs[name] = {"result": "skipped", "outputs": {}}
             if self._is_wanted(job, contexts):
                 legs = [leg for leg in _legs(job, contexts) if leg.get("postgres", majors[0]) in majors]
                 assert legs, f"{name} has no leg for {majors}"
-                results = [self._run_leg(name, workflow, {**contexts, "matrix": leg}, origin, outcome) for leg in legs]
+                results = [
+                    self._run_leg(name, workflow, {**contexts, "matrix": leg}, folder, origin, outcome) for leg in legs
+                ]
                 needs[name]["result"] = "success" if all(passed for passed, _ in results) else "failure"
                 needs[name]["outputs"] = results[0][1]
         outcome.results = {name: need["result"] for name, need in needs.items()}
@@ -128,10 +134,11 @@ class Actions:
         succeeded = all(need["result"] == "success" for need in contexts["needs"].values())
         return succeeded and bool(evaluate(job.get("if", "true"), contexts))
 
-    def _run_leg(self, name: str, workflow: dict, contexts: dict, origin: Path, outcome: Outcome) -> tuple[bool, dict]:
+    def _run_leg(
+        self, name: str, workflow: dict, contexts: dict, folder: Path, origin: Path, outcome: Outcome
+    ) -> tuple[bool, dict]:
         job = workflow["jobs"][name]
-        workspace = self._folder / f"workspace-{next(self._numbers)}"
-        workspace.mkdir()
+        workspace = Path(tempfile.mkdtemp(dir=folder))
         summary = workspace.with_suffix(".summary")
         summary.touch()
         runner = {
@@ -153,7 +160,10 @@ class Actions:
                     continue
                 if "uses" in step:
                     with_ = {key: interpolate(value, contexts) for key, value in step.get("with", {}).items()}
-                    workspace = self._use(step["uses"], with_, workspace, origin, contexts["github"], outcome)
+                    if step["uses"].startswith("actions/checkout@"):
+                        workspace = _check_out(folder, origin, contexts["github"], with_)
+                    else:
+                        self._use(step["uses"], with_, workspace, outcome)
                     continue
                 output = summary.with_suffix(".output")
                 output.write_text("")
@@ -180,16 +190,13 @@ class Actions:
         outcome.summary += summary.read_text()
         return passed, {key: interpolate(value, contexts) for key, value in job.get("outputs", {}).items()}
 
-    def _use(self, action: str, options: dict, workspace: Path, origin: Path, github: dict, outcome: Outcome) -> Path:
+    def _use(self, action: str, options: dict, workspace: Path, outcome: Outcome) -> None:
         action = action.partition("@")[0]
-        if action == "actions/checkout":
-            return self._check_out(origin, github, options)
         if action == "actions/setup-go":
             module = workspace / options["cache-dependency-path"]
             assert module.is_file()
-            # Not copytree's copy2: a program must be newer than its sources, or make builds it again.
-            shutil.copytree(self._engine.parent, module.parent / "bin", copy_function=shutil.copy)
-            return workspace
+            self._put_engine(module.parent.parent.parent)
+            return
         if action == "actions/download-artifact":
             (workspace / options["path"]).mkdir(parents=True)
             for name, content in outcome.artifacts[options["name"]].items():
@@ -197,31 +204,13 @@ class Actions:
                 file = workspace / options["path"] / name
                 file.write_bytes(content)
                 os.utime(file, (0, 0))
-            return workspace
+            return
         assert action == "actions/upload-artifact", f"there is no stand-in for {action}"
         assert not re.search(r'["/:<>|*?\r\n\\]', options["name"]), f"GitHub refuses the name {options['name']}"
         assert options["name"] not in outcome.artifacts
         kept = {file.name: file.read_bytes() for file in workspace.glob(options["path"])}
         assert kept, f"there is no {options['path']} to keep"
         outcome.artifacts[options["name"]] = kept
-        return workspace
-
-    def _check_out(self, origin: Path, github: dict, options: dict) -> Path:
-        workspace = self._folder / f"workspace-{next(self._numbers)}"
-        workspace.mkdir()
-
-        git = functools.partial(_git, cwd=workspace)
-        git("init", "--quiet")
-        git("remote", "add", "origin", f"file://{origin}")
-        depth = options.get("fetch-depth", "1")
-        limits = [] if depth == "0" else [f"--depth={depth}"]
-        limits += [f"--filter={options['filter']}"] if "filter" in options else []
-        branches = ["+refs/heads/*:refs/remotes/origin/*"] if depth == "0" else []
-        git("fetch", "--quiet", "--no-tags", *limits, "origin", *branches, f"+{github['ref']}:refs/remotes/fetched")
-        git("checkout", "--quiet", "--detach", "refs/remotes/fetched")
-        # Without credentials, nothing more of a private repository can be fetched.
-        git("remote", "set-url", "origin", f"file://{origin}-that-asks-for-credentials")
-        return workspace
 
     @contextlib.contextmanager
     def _service(self, job: dict, contexts: dict) -> Iterator[dict[str, str]]:
@@ -245,6 +234,23 @@ class Actions:
             yield {"DB_PORT": str(server.port)}
         finally:
             server.drop_database(*names)
+
+
+def _check_out(folder: Path, origin: Path, github: dict, options: dict) -> Path:
+    workspace = Path(tempfile.mkdtemp(dir=folder))
+
+    git = functools.partial(_git, cwd=workspace)
+    git("init", "--quiet")
+    git("remote", "add", "origin", f"file://{origin}")
+    depth = options.get("fetch-depth", "1")
+    limits = [] if depth == "0" else [f"--depth={depth}"]
+    limits += [f"--filter={options['filter']}"] if "filter" in options else []
+    branches = ["+refs/heads/*:refs/remotes/origin/*"] if depth == "0" else []
+    git("fetch", "--quiet", "--no-tags", *limits, "origin", *branches, f"+{github['ref']}:refs/remotes/fetched")
+    git("checkout", "--quiet", "--detach", "refs/remotes/fetched")
+    # Without credentials, nothing more of a private repository can be fetched.
+    git("remote", "set-url", "origin", f"file://{origin}-that-asks-for-credentials")
+    return workspace
 
 
 def _git(*arguments: str | Path, cwd: Path) -> str:

@@ -1,6 +1,7 @@
 """The words in which the tests speak: a published template, services generated from it, servers and databases."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -111,13 +112,13 @@ USERS = 32
 
 def pytest_configure(config: pytest.Config) -> None:
     """Lets what is temporary live in memory, if there is room: thousands of clones and databases, each of hundreds of files,
-    keep a disk's file system busy with their names. What a test leaves in its own folder stays on the disk.
+    keep a disk's file system busy with their names. The folders of tests that failed stay there.
     """
     if hasattr(config, "workerinput"):  # a worker of the one that has done so
         return
-    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
     temporary = contextlib.ExitStack()
     folder = temporary.enter_context(scratch_folder(USERS))
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder.parent))
     folder.chmod(0o711)  # PostgreSQL refuses to run as root, and has to get through
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
     config.add_cleanup(temporary.close)
@@ -321,7 +322,7 @@ def put_engine(engine: Path, service: Path) -> None:
 @pytest.fixture(scope="session")
 def runners(engine, postgres_server, tmp_path_factory) -> Actions:
     """runners.run(repository, event): what GitHub's runners would do."""
-    return Actions(tmp_path_factory.mktemp("runners"), engine, postgres_server)
+    return Actions(tmp_path_factory.mktemp("runners"), functools.partial(put_engine, engine), postgres_server)
 
 
 @pytest.fixture
