@@ -445,7 +445,7 @@ def database(create_database) -> Database:
 @pytest.fixture
 def without_squawk(tmp_path) -> str:
     """A PATH on which everything is but squawk and uv."""
-    folders = [Path(folder) for folder in os.environ["PATH"].split(os.pathsep) if Path(folder).is_dir()]
+    folders = [Path(folder) for folder in os.environ["PATH"].split(os.pathsep) if os.access(folder, os.R_OK | os.X_OK)]
     for folder in reversed(folders):
         for program in folder.iterdir():
             link = tmp_path / program.name

@@ -48,9 +48,10 @@ def address(server) -> dict[str, str]:
 
 
 def test_unit_and_database_tests_pass_and_vet_has_no_objection(go, certificate):
-    # Always at the same address, because Go remembers what passed with the same sources and the same environment.
+    # Always at the same address, because Go remembers what passed with the same sources and the same environment; and
+    # compiled as build.sh does it, because it remembers that, too.
     with Server(OLDEST, certificate, port=54315, password="of-the-tests-in-go") as server:
-        go("go", "test", "-vet=all", "./...", env=address(server))
+        go("go", "test", "-trimpath", "-vet=all", "./...", env={"CGO_ENABLED": "0", **address(server)})
 
 
 @pytest.mark.slow
