@@ -32,15 +32,15 @@ def scratch_folder(users: int) -> Iterator[Path]:
 
 
 def _place(users: int) -> Path:
-    if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and _has_room(users):
+    if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and _serves(MEMORY, users):
         return MEMORY
     return Path(tempfile.gettempdir())
 
 
-def _has_room(users: int) -> bool:
-    # In most containers no program runs from there.
-    programs_run = not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
-    return programs_run and shutil.disk_usage(MEMORY).free > users * ROOM
+def _serves(place: Path, users: int) -> bool:
+    # In most containers no program runs from memory.
+    programs_run = not os.statvfs(place).f_flag & os.ST_NOEXEC
+    return programs_run and shutil.disk_usage(place).free > users * ROOM
 
 
 @contextlib.contextmanager

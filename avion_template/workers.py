@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
 
-from avion_template.compiled import compile_once
 from avion_template.scratch import scratch_folder
 
 
@@ -24,6 +23,8 @@ def workers(count: int) -> Iterator[tuple[ProcessPoolExecutor, str]]:
 
 
 def _prepare(scratch: str) -> None:
+    from avion_template.compiled import compile_once  # Only here: the command itself needs no Jinja to begin.
+
     # In a shared cache, parallel updates break each other's clones. Copier reads both variables on import.
     os.environ["TMPDIR"] = scratch
     os.environ["COPIER_CACHE_DIR"] = tempfile.mkdtemp(prefix="cache-", dir=scratch)

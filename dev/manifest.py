@@ -28,6 +28,11 @@ class Entry:
     layout: str = ""
     considerations: tuple[str, ...] = ()
 
+    @property
+    def once(self) -> bool:
+        """Whether it is created where it does not exist, and the service's from then on."""
+        return self.owner == "once"
+
     def named(self, service_name: str) -> str:
         """Its path in a service of that name."""
         return self.path.replace("<service>", service_name)

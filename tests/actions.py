@@ -195,7 +195,7 @@ class Actions:
         if action == "actions/setup-go":
             module = workspace / options["cache-dependency-path"]
             assert module.is_file()
-            self._put_engine(module.parent.parent.parent)
+            self._put_engine(module.parents[2])
             return
         if action == "actions/download-artifact":
             (workspace / options["path"]).mkdir(parents=True)
@@ -238,7 +238,6 @@ class Actions:
 
 def _check_out(folder: Path, origin: Path, github: dict, options: dict) -> Path:
     workspace = Path(tempfile.mkdtemp(dir=folder))
-
     git = functools.partial(_git, cwd=workspace)
     git("init", "--quiet")
     git("remote", "add", "origin", f"file://{origin}")

@@ -312,10 +312,11 @@ def engine(rendered, shared) -> Path:
 def put_engine(engine: Path, service: Path) -> None:
     """Puts the built programs where a service has them, as links: they are forty megabytes, and services come by the hundred."""
     place = (service / ENGINE).parent
-    # Of the same age everywhere, and older than the programs, or make builds those again.
+    # First of all: the age of a link is that of every service's program.
+    shutil.rmtree(place, ignore_errors=True)
+    # Older than the programs, or make builds those again.
     for source in place.parent.rglob("*"):
         os.utime(source, (0, 0))
-    shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(engine.parent, place, copy_function=os.link)
 
 

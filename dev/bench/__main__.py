@@ -18,7 +18,7 @@ from dev.toolchain import container, image
 from dev.toolchain.command import environment, run
 from dev.toolchain.install import ROOT
 from dev.toolchain.postgres import Server
-from dev.toolchain.published import COPY, git, git_configuration, publish, tagged
+from dev.toolchain.published import COPY, git, git_configuration, lay_out, publish, tagged
 
 # The last release whose services held the engine's sources.
 HEAVY = "0.2.0"
@@ -57,8 +57,11 @@ def copying(folder: Path, heavy: Path) -> None:
     copy(folder / "generated", ours)
     service = folder / "generated" / SERVICE
     for title, theirs in (
-        ("the same files without a question or a variable", floor(folder / "alone", service)),
-        ("the same, in a repository of as many files as this one", floor(folder / "among", service, ROOT)),
+        ("the same files without a question or a variable", floor(folder / "alone" / "work-tree", service)),
+        (
+            "the same, in a repository of as many files as this one",
+            floor(among(folder / "among" / "work-tree"), service),
+        ),
         (HEAVY, heavy),
     ):
         other = known(folder / f"{title}.gitconfig", theirs)
@@ -78,19 +81,21 @@ def known(file: Path, template: Path) -> dict[str, str]:
     return git_configuration(file, template) | {"COPIER_CACHE_DIR": str(file.with_suffix(".cache"))}
 
 
-def floor(folder: Path, service: Path, among: Path | None = None) -> Path:
+def among(work_tree: Path) -> Path:
+    """The files of this repository, but for those of its template."""
+    lay_out(work_tree)
+    shutil.rmtree(work_tree / "template")
+    return work_tree
+
+
+def floor(work_tree: Path, service: Path) -> Path:
     """A template that does nothing but copy the files of this service and keep the answers."""
-    template = folder / "work-tree" / "template"
+    template = work_tree / "template"
     shutil.copytree(service, template)
     (template / ".copier-answers.yml").unlink()
     (template / "{{ _copier_conf.answers_file }}.jinja").write_text("{{ _copier_answers | to_nice_yaml }}")
-    if among:
-        for name in git("ls-files", "-z", cwd=among).split("\0"):
-            if (among / name).is_file() and not name.startswith("template/"):
-                (template.parent / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(among / name, template.parent / name)
-    (template.parent / "copier.yml").write_text("_subdirectory: template\n")
-    return tagged(template.parent)
+    (work_tree / "copier.yml").write_text("_subdirectory: template\n")
+    return tagged(work_tree)
 
 
 def copy(folder: Path, git: dict[str, str]) -> None:

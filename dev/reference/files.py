@@ -82,7 +82,7 @@ class _Conditions:
 
 
 def _whose(entry: Entry, template: str, once: str) -> list[str]:
-    return [code(entry.named(_NAME)), once if entry.owner == "once" else template]
+    return [code(entry.named(_NAME)), once if entry.once else template]
 
 
 def _sorted(of: str, root: Path) -> list[Entry]:

@@ -1,6 +1,8 @@
 """Markdown as these pages need it."""
 
+import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 _NOTES = {
     "en": "Made from the sources by `make reference`; edit those.",
@@ -20,6 +22,15 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table; a bar in a cell stays text."""
     lines = [list(head), ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines)
+
+
+def redrawn(document: Path, opening: str, lines: Iterable[str]) -> str:
+    """The text of a document, whose one block of code that opens so holds these lines instead."""
+    block = "\n".join([opening, *lines, "```"])
+    text, drawn = re.subn(rf"{re.escape(opening)}\n.*?```", lambda _: block, document.read_text(), flags=re.DOTALL)
+    if drawn != 1:
+        raise SystemExit(f"{document.name} has {drawn} blocks that begin with {opening!r}: leave one, which is drawn.")
+    return text
 
 
 def code(text: object) -> str:

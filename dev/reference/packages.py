@@ -1,13 +1,12 @@
 """The picture of the engine's packages in CONTRIBUTING.md, drawn from what they import."""
 
-import re
 from pathlib import Path
 
+from dev.reference.markdown import redrawn
 from dev.toolchain import command
 
 DOCUMENT = "CONTRIBUTING.md"
 _MODULE = "avion.internal/migrate/"
-_PICTURE = re.compile(r"```mermaid\n.*?```", re.DOTALL)
 
 # What nearly every package imports would hide the rest.
 _EVERYWHERE = {"failure", "sqlscan", "sqlstate", "sqltext"}
@@ -17,13 +16,7 @@ Imports = dict[str, set[str]]
 
 def page(root: Path) -> str:
     """The document with its picture drawn anew."""
-    picture = "\n".join(["```mermaid", "flowchart TD", *_lines(_imports(root)), "```"])
-    text, drawn = _PICTURE.subn(lambda _: picture, (root / DOCUMENT).read_text())
-    if drawn != 1:
-        raise SystemExit(
-            f"{DOCUMENT} has {drawn} pictures of the packages, and needs one: a block that begins with ```mermaid."
-        )
-    return text
+    return redrawn(root / DOCUMENT, "```mermaid\nflowchart TD", _lines(_imports(root)))
 
 
 def _imports(root: Path) -> Imports:

@@ -30,13 +30,18 @@ def publish(folder: Path) -> Path:
     """A bare clone of the work tree as it stands, uncommitted changes included, under a tag newer than any other."""
     work_tree = folder / "work-tree"
     git("clone", "--quiet", "--no-checkout", ROOT, work_tree, cwd=ROOT)
+    lay_out(work_tree)
+    return tagged(work_tree)
+
+
+def lay_out(work_tree: Path) -> None:
+    """Copies the files of this repository as they stand, those that git ignores left out."""
     for name in git("ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).split("\0"):
         source = ROOT / name
         if source.is_file() or source.is_symlink():
             target = work_tree / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target, follow_symlinks=False)
-    return tagged(work_tree)
 
 
 def tagged(work_tree: Path) -> Path:
