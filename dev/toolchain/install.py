@@ -237,11 +237,13 @@ def _install_go(name: str, *arguments: str) -> Path:
 
     def build() -> None:
         environment = {**os.environ, "PATH": search_path(), "GOBIN": str(target), "GOTOOLCHAIN": "local"}
-        _run("go", "install", *arguments, cwd=module, env=environment)
+        # As the engine is built: an empty cache compiles Go's own library once for all of them.
+        environment["CGO_ENABLED"] = "0"
+        _run("go", "install", "-trimpath", *arguments, cwd=module, env=environment)
 
     sources = sorted([*module.glob("*.go"), *module.glob("*/*.go")])
     locks = [module / "go.mod", module / "go.sum", *sources, ROOT / "dev" / "lock" / "demo.txt"]
-    _once(f"the Go programs of {name}", target.parent / "installed", locks, build, str(TOOLS), *arguments)
+    _once(f"the Go programs of {name}", target.parent / "installed", locks, build, *arguments)
     return target
 
 
