@@ -14,13 +14,13 @@ from pathlib import Path
 import psycopg
 import pytest
 import trustme
-import yaml
 from copier import run_copy
 from filelock import FileLock
 from plumbum import local
 
 from avion_template.compiled import compile_once
 from avion_template.scratch import scratch_folder
+from dev import copier_yml
 from dev.toolchain import command, install, published
 from dev.toolchain.install import ROOT, VENV, search_path
 from dev.toolchain.postgres import Certificate, Server
@@ -213,7 +213,7 @@ def sources(template, shared) -> Path:
 
 @pytest.fixture(scope="session")
 def questions() -> set[str]:
-    entries = yaml.safe_load((ROOT / "copier.yml").read_text())
+    entries = copier_yml.read(ROOT)
     return {name for name, entry in entries.items() if not name.startswith("_") and entry.get("when") is not False}
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psycopg
 
+from dev import recipes
 from dev.bench.__main__ import PASSWORD, do
 from dev.toolchain.command import environment
 from dev.toolchain.install import ROOT
@@ -41,7 +42,7 @@ DATABASE, USER = "avion_timeline_db", "avion_timeline"
 WORKER = "tools/migrate/bin/redis-sync"
 OUTBOX = "timeline_entries_redis_outbox"
 PREFIX = "timeline:"
-TABLE = (ROOT / "dev/recipes/redis_sync.sql").read_text()
+TABLE = recipes.tables(ROOT, "redis_sync")
 RECIPE = ("RECIPE=redis_sync", "TABLE=timeline_entries", "KEY=timeline_id", "MEMBER=drop_id", "SCORE=created_at")
 FILL = f"INSERT INTO timeline_entries SELECT random() * {SETS - 1}, n FROM generate_series(1, {EVENTS}) n"
 WRITERS = {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dev import copier_yml
 from dev.reference import facts, rendered
 from dev.reference.markdown import code, table
 from dev.reference.markdown import page as write
@@ -100,7 +101,7 @@ def japanese(root: Path) -> str:
 def _asked(root: Path) -> dict[str, dict[str, Any]]:
     return {
         name: question
-        for name, question in rendered.settings(root).items()
+        for name, question in copier_yml.read(root).items()
         if not name.startswith("_") and question.get("when") is not False
     }
 

@@ -1,22 +1,33 @@
 """docs/reference/recipes.md: what `make migrate-create RECIPE=` can stamp, from the catalog of the engine."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from dev.reference import facts
+from dev import recipes
 from dev.reference.markdown import code, table
 from dev.reference.markdown import page as write
 
 
+def _english(_where: str, said: recipes.Recipe, key: str) -> str:
+    text = " ".join(said[key].split()).rstrip(".")
+    return text[:1].upper() + text[1:]
+
+
+def _japanese(where: str, said: recipes.Recipe, key: str) -> str:
+    if "ja" not in said:
+        raise SystemExit(f"{recipes.CATALOG}: the {key} of {where} has no Japanese; write it below as ja.")
+    return said["ja"]
+
+
 @dataclass(frozen=True)
 class _Words:
-    """How a language says what is the same of every recipe."""
+    """How a language says what is the same of every recipe, and finds what is not."""
 
+    say: Callable[[str, recipes.Recipe, str], str]
+    stop: str
     introduction: str
     steps: list[str]
     variables: list[str]
@@ -25,6 +36,8 @@ class _Words:
 
 
 _ENGLISH = _Words(
+    say=_english,
+    stop=".",
     introduction="""\
 A recipe is a series of migrations for a task that comes up in many services. `make migrate-recipes` lists them in a
 service; `make migrate-create RECIPE=<recipe> STEP=<step>` stamps one step, in which each variable is typed as
@@ -35,6 +48,8 @@ service; `make migrate-create RECIPE=<recipe> STEP=<step>` stamps one step, in w
     empty="nothing",
 )
 _JAPANESE = _Words(
+    say=_japanese,
+    stop="。",
     introduction="""\
 レシピは、多くのサービスで必要になる変更のための、一連のマイグレーションです。サービスで `make migrate-recipes` を実行すると、同じ一覧が英語で表示されます。`make migrate-create RECIPE=<recipe> STEP=<step>` は、1 つのステップのファイルを作成します。変数は `TABLE=sessions` のように続けて書きます。ステップはそれぞれ 1 つのファイル、1 回のリリースで、下の順に進めます。""",
     steps=["ステップ", "内容"],
@@ -43,64 +58,38 @@ _JAPANESE = _Words(
     empty="なし",
 )
 
-CATALOG = "engine/internal/recipe/catalog"
-
-_Recipes = dict[str, dict[str, Any]]
-
 
 def page(root: Path) -> str:
     """The whole page."""
-    recipes = _recipes(root)
-    return write("Recipes", *_parts(recipes, _said(recipes), _ENGLISH), other="recipes.ja.md")
+    return write("Recipes", *_parts(root, _ENGLISH), other="recipes.ja.md")
 
 
 def japanese(root: Path) -> str:
     """The same in Japanese."""
-    recipes, said = _recipes(root), facts.read("recipes.ja.yml")
-    facts.must_cover("recipes.ja.yml", said, recipes)
-    for name, english in _said(recipes).items():
-        for part in ("steps", "variables"):
-            facts.must_cover(f"recipes.ja.yml, {part} of {name}", said[name][part], english[part])
-    return write("レシピ", *_parts(recipes, said, _JAPANESE), language="ja", other="recipes.md")
+    return write("レシピ", *_parts(root, _JAPANESE), language="ja", other="recipes.md")
 
 
-def _recipes(root: Path) -> _Recipes:
-    return {
-        file.parent.name: yaml.safe_load(file.read_text()) for file in sorted((root / CATALOG).glob("*/recipe.yml"))
-    }
-
-
-def _said(recipes: _Recipes) -> _Recipes:
-    """What the recipes say to people."""
-    return {
-        name: {
-            "summary": _sentence(recipe["summary"]) + ".",
-            "steps": {step["name"]: _sentence(step["summary"]) for step in recipe["steps"]},
-            "variables": {one["name"]: _sentence(one["meaning"]) for one in recipe["variables"]},
-        }
-        for name, recipe in recipes.items()
-    }
-
-
-def _parts(recipes: _Recipes, said: _Recipes, words: _Words) -> Iterator[str]:
+def _parts(root: Path, words: _Words) -> Iterator[str]:
     yield words.introduction
-    for name, recipe in recipes.items():
-        meanings = said[name]["variables"]
+    for name, recipe in recipes.read(root).items():
         yield f"## {name}"
-        yield said[name]["summary"]
-        yield table(words.steps, [[code(step["name"]), said[name]["steps"][step["name"]]] for step in recipe["steps"]])
+        yield words.say(name, recipe, "summary") + words.stop
+        yield table(
+            words.steps,
+            [[code(one["name"]), words.say(f"{name}, {one['name']}", one, "summary")] for one in recipe["steps"]],
+        )
         yield table(
             words.variables,
             [
-                [code(one["name"]), meanings[one["name"]], _default(one, words), code(one["example"])]
+                [
+                    code(one["name"]),
+                    words.say(f"{name}, {one['name']}", one, "meaning"),
+                    _default(one, words),
+                    code(one["example"]),
+                ]
                 for one in recipe["variables"]
             ],
         )
-
-
-def _sentence(text: str) -> str:
-    text = " ".join(text.split()).rstrip(".")
-    return text[:1].upper() + text[1:]
 
 
 def _default(variable: dict[str, Any], words: _Words) -> str:

@@ -5,7 +5,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import yaml
 from copier import run_copy
@@ -25,11 +24,6 @@ def _template(root: Path) -> Iterator[Path]:
             copy = shutil.copytree if (root / name).is_dir() else shutil.copy
             copy(root / name, Path(folder) / name)
         yield Path(folder)
-
-
-def settings(root: Path) -> dict[str, Any]:
-    """copier.yml as data."""
-    return yaml.safe_load((root / "copier.yml").read_text())
 
 
 def defaults(root: Path) -> dict[str, object]:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from copier import run_copy
 
+from dev import copier_yml
 from dev.release.history import ROOT
 from dev.toolchain import engine
 
@@ -41,14 +42,14 @@ def read(
     template: Path, answers: Mapping[str, dict[str, Any]] = ANSWERS, accepted: list[dict[str, Any]] = ACCEPTED
 ) -> Interface:
     """The interface of the template in a folder that is no repository."""
-    settings = yaml.safe_load((template / "copier.yml").read_text())
+    asked = copier_yml.read(template)
     interface = Interface(
         questions={
             name: question
-            for name, question in settings.items()
+            for name, question in asked.items()
             if not name.startswith("_") and question.get("when") is not False
         },
-        create_once=set(create_once(settings)),
+        create_once=set(create_once(asked)),
         refusals=[refusal(template, one) for one in accepted],
     )
     for name, given in answers.items():
@@ -62,9 +63,9 @@ def read(
     return interface
 
 
-def create_once(settings: dict[str, Any]) -> list[str]:
+def create_once(asked: dict[str, Any]) -> list[str]:
     """The patterns of files that become the service's own, with the default folder for migrations."""
-    patterns = settings["create_once"]["default"]
+    patterns = asked["create_once"]["default"]
     return [pattern.replace("{{ migrations_dir | default('migrations') }}", "migrations") for pattern in patterns]
 
 

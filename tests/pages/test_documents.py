@@ -12,6 +12,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
+from dev import copier_yml, recipes
 from dev.toolchain.install import ROOT
 from tests.amounts import both_ends, others_slow
 
@@ -27,7 +28,7 @@ DOCUMENTS = (
     "docs/migration-considerations.md",
 )
 SETUP, GUIDE, OPERATIONS, TROUBLESHOOTING, OWN, CHOSEN = DOCUMENTS[2:]
-QUESTIONS = yaml.safe_load((ROOT / "copier.yml").read_text())
+QUESTIONS = copier_yml.read(ROOT)
 CONSIDERATIONS = sorted(QUESTIONS["considerations"]["choices"].values())
 EXAMPLES = sorted((ROOT / "includes/documents/examples").glob("*.sql"))
 BACKFILLS = sorted((ROOT / "includes/documents/examples/backfill").glob("*.sql"))
@@ -465,7 +466,7 @@ def test_queries_of_the_documents_run(postgres, service, run, database):
     folder = service()
     texts = read(folder)
     for number, recipe in enumerate(["session_cleanup", "password_rehash"], 2):
-        shutil.copy(ROOT / f"dev/recipes/{recipe}.sql", folder / f"migrations/{number:05}_{recipe}.sql")
+        (folder / f"migrations/{number:05}_{recipe}.sql").write_text(recipes.tables(ROOT, recipe))
     commands = "\n".join(fences(texts[CHOSEN], "bash"))
     for recipe in ("session_cleanup", "password_rehash", "audit_retention"):
         for command in re.findall(rf"^make migrate-create RECIPE={recipe} .*$", commands, re.MULTILINE):

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dev import copier_yml
+from dev.recipes import CATALOG
 from dev.reference import FOLDER, exit_codes, files, packages, pages, questions, recipes, targets, tree, variables
 from dev.toolchain.install import ROOT
 from tests.amounts import others_slow
@@ -149,7 +151,7 @@ def test_a_tree_that_lacks_a_folder_is_refused(sources, old, new, refusal):
 
 def test_a_changed_recipe_changes_its_page(sources):
     before = recipes.page(sources)
-    recipe = next((sources / recipes.CATALOG).glob("*/recipe.yml"))
+    recipe = next((sources / CATALOG).glob("*/recipe.yml"))
     data = yaml.safe_load(recipe.read_text())
     data["steps"][0]["summary"] = "something else"
     recipe.write_text(yaml.safe_dump(data))
@@ -185,12 +187,22 @@ def test_a_choice_that_has_no_japanese_is_refused(sources):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "where"),
-    [("- name: outbox", "- name: inbox", "steps"), ("- name: PREFIX", "- name: BEGINNING", "variables")],
+    ("line", "where"),
+    [
+        ("ja: Redis の Sorted Set を、テーブルと同期します", "the summary of redis_sync"),
+        (
+            "ja: Sorted Set のどのメンバーが変わったかもしれないかを記録します。Redis に反映するワーカーがそれを読みます",
+            "the summary of redis_sync, outbox",
+        ),
+        (
+            "ja: Sorted Set の名前の先頭。その Redis のほかのキーを、これで始めることはできません",
+            "the meaning of redis_sync, PREFIX",
+        ),
+    ],
 )
-def test_a_part_of_a_recipe_that_has_no_japanese_is_refused(sources, old, new, where):
-    change(sources / recipes.CATALOG / "redis_sync/recipe.yml", old, new)
-    with pytest.raises(SystemExit, match=f"recipes.ja.yml, {where} of redis_sync: write a line for"):
+def test_a_part_of_a_recipe_that_has_no_japanese_is_refused(sources, line, where):
+    change(sources / CATALOG / "redis_sync/recipe.yml", line, "")
+    with pytest.raises(SystemExit, match=f"{where} has no Japanese; write it below as ja"):
         recipes.japanese(sources)
 
 
@@ -210,6 +222,6 @@ def test_an_engine_that_does_not_build_is_no_description(sources):
     ("page", "refusal"), [("questions.md", " is refused: "), ("questions.ja.md", " は拒否されます: ")]
 )
 def test_every_refusal_of_a_question_is_shown(page, refusal):
-    asked = yaml.safe_load((ROOT / "copier.yml").read_text())
+    asked = copier_yml.read(ROOT)
     validated = [name for name, question in asked.items() if not name.startswith("_") and "validator" in question]
     assert (ROOT / FOLDER / page).read_text().count(refusal) == len(validated)

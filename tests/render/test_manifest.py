@@ -8,6 +8,7 @@ import pytest
 import yaml
 from pathspec import GitIgnoreSpec
 
+from dev import copier_yml
 from dev.manifest import MONOREPO, SERVICE, collapsed, entries, expected
 from dev.release.interface import create_once
 from dev.toolchain.install import ROOT
@@ -52,12 +53,12 @@ def test_a_file_that_is_described_and_not_there_is_noticed(generate):
 
 @pytest.mark.parametrize("of", [SERVICE, MONOREPO])
 def test_the_service_owns_what_is_created_once(of):
-    once = GitIgnoreSpec.from_lines(create_once(yaml.safe_load((ROOT / "copier.yml").read_text())))
+    once = GitIgnoreSpec.from_lines(create_once(copier_yml.read(ROOT)))
     for entry in entries(of):
         assert entry.owner == ("once" if once.match_file(entry.path) else "template"), entry.path
 
 
 def test_each_pattern_of_what_is_created_once_has_its_file():
     paths = [entry.path for entry in entries()]
-    for pattern in create_once(yaml.safe_load((ROOT / "copier.yml").read_text())):
+    for pattern in create_once(copier_yml.read(ROOT)):
         assert list(GitIgnoreSpec.from_lines([pattern]).match_files(paths)), pattern

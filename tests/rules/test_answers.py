@@ -7,6 +7,7 @@ import re
 import pytest
 import yaml
 
+from dev import copier_yml
 from dev.reference import facts
 from dev.toolchain.install import ROOT
 
@@ -103,7 +104,7 @@ NO_CHOICE = [
 
 @pytest.fixture(scope="module")
 def settings() -> dict:
-    return yaml.safe_load((ROOT / "copier.yml").read_text())
+    return copier_yml.read(ROOT)
 
 
 def test_questions_are_the_promised_ones(settings):

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
-import yaml
 
+from dev import copier_yml
 from dev.toolchain.install import ROOT
 
 STEPS = "bring carry commit correct delete install name pull put raise restore run solve undo update use write"
@@ -17,7 +17,7 @@ NEXT_STEP = re.compile(rf": ({'|'.join(STEPS.split())}) [^:]*(: ?[^ :]+[^:]*)?$"
 
 
 def test_sentences_of_the_questions():
-    settings = yaml.safe_load((ROOT / "copier.yml").read_text())
+    settings = copier_yml.read(ROOT)
     texts = [entry["validator"] for entry in settings.values() if isinstance(entry, dict) and "validator" in entry]
     texts += [file.read_text() for file in sorted((ROOT / "hooks").glob("*.jinja"))]
     found = [

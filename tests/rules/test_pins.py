@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dev import copier_yml
 from dev.toolchain.install import LOCKS, ROOT
 
 VERSIONS = yaml.safe_load((ROOT / "versions.yml").read_text())
@@ -61,10 +62,9 @@ def test_pinned_go_is_new_enough_for_every_module(module):
 
 
 def test_every_major_version_of_postgresql_has_a_server_to_test_on():
-    majors = set(VERSIONS["postgres"])
-    copier = yaml.safe_load((ROOT / "copier.yml").read_text())
-    assert majors == set(copier["postgres_version"]["choices"])
-    assert majors == {folder.name.removeprefix("postgres-") for folder in (LOCKS / "npm").glob("postgres-*")}
+    majors = VERSIONS["postgres"]
+    assert list(majors) == copier_yml.read(ROOT)["postgres_version"]["choices"]
+    assert set(majors) == {folder.name.removeprefix("postgres-") for folder in (LOCKS / "npm").glob("postgres-*")}
 
 
 def test_workflow_of_this_repository_uses_the_actions_of_versions_yml():

@@ -14,6 +14,7 @@ import time
 import psycopg
 import pytest
 
+from dev import recipes
 from dev.toolchain.install import ROOT
 from tests.amounts import both_ends
 from tests.load import LONGEST_WAIT, Load
@@ -157,7 +158,7 @@ class People:
 def recipe(service, engine, run, database):
     """recipe("expand"): writes a step of the recipe and applies it; the table is there."""
     folder = service()
-    (folder / "migrations/00002_accounts.sql").write_text((ROOT / "dev/recipes/password_rehash.sql").read_text())
+    (folder / "migrations/00002_accounts.sql").write_text(recipes.tables(ROOT, "password_rehash"))
 
     def engine_does(*arguments: str, fails: bool = False) -> str:
         result = run(engine, *arguments, cwd=folder, env=database)

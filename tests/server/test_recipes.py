@@ -1,7 +1,7 @@
 """Each recipe of the catalog writes migrations that are valid, safe and reversible, or refuses in one sentence.
 
 A recipe comes into these tests by its folder in the catalog, with the examples in its recipe.yml, and by the tables that
-these examples are about, in dev/recipes/<recipe>.sql.
+these examples are about, in its recipe.yml.
 """
 
 import json
@@ -10,14 +10,14 @@ import shlex
 import shutil
 
 import pytest
-import yaml
 
+from dev import copier_yml, recipes
 from dev.toolchain.install import ROOT
 from tests.amounts import both_ends
 
 CATALOG = ROOT / "engine/internal/recipe/catalog"
 RECIPES = sorted(folder.name for folder in CATALOG.iterdir())
-CONSIDERATIONS = yaml.safe_load((ROOT / "copier.yml").read_text())["considerations"]["choices"].values()
+CONSIDERATIONS = copier_yml.read(ROOT)["considerations"]["choices"].values()
 HOSTILE = ("x; DROP TABLE y", "$(touch hostile)", "a'b", "`touch hostile`", "x\n-- +goose Down", "A B")
 
 
@@ -27,9 +27,8 @@ def catalog(engine, run, tmp_path):
     folder = shutil.copytree(engine.parents[3], tmp_path / "avion-auth")
 
     def catalog(recipe: str) -> dict:
-        before = ROOT / f"dev/recipes/{recipe}.sql"
-        if before.exists():
-            shutil.copy(before, folder / "migrations/00002_before.sql")
+        if tables := recipes.tables(ROOT, recipe):
+            (folder / "migrations/00002_before.sql").write_text(tables)
         listed = run("make", "--silent", "migrate-recipes", cwd=folder)
         assert f"\n{recipe}: " in f"\n{listed.stdout}"
         (entry,) = [

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from dev import recipes
 from dev.toolchain.install import ROOT
 from tests.amounts import both_ends
 from tests.load import LONGEST_WAIT, Load
@@ -20,7 +21,7 @@ def stamped(engine, run, database, tmp_path):
 
     def stamped(recipe: str, *steps: dict[str, str]):
         folder = shutil.copytree(engine.parents[3], tmp_path / "avion-auth")
-        shutil.copy(ROOT / f"dev/recipes/{recipe}.sql", folder / "migrations/00002_before.sql")
+        (folder / "migrations/00002_before.sql").write_text(recipes.tables(ROOT, recipe))
         assert run(engine, "up", cwd=folder, env=database).returncode == 0
         for step in steps:
             written = run(

@@ -6,6 +6,7 @@ import time
 import psycopg
 import pytest
 
+from dev import recipes
 from dev.toolchain.install import ROOT
 from tests.amounts import both_ends
 from tests.load import LONGEST_WAIT, Load
@@ -25,7 +26,7 @@ INSERT INTO refresh_tokens (session_id) SELECT id FROM sessions;
 def sessions(service, run, engine, database):
     """sessions.up(), sessions.maintain(): a service with expired sessions and the recipe's migration and job."""
     folder = service()
-    (folder / "migrations/00002_sessions.sql").write_text((ROOT / "dev/recipes/session_cleanup.sql").read_text())
+    (folder / "migrations/00002_sessions.sql").write_text(recipes.tables(ROOT, "session_cleanup"))
 
     def engine_does(*arguments: str):
         return run(engine, *arguments, cwd=folder, env=database)

@@ -51,7 +51,7 @@ LOSSES = {
     "question migration_timeout has another type": replaced(
         "copier.yml", "\nmigration_timeout:\n  type: int\n", "\nmigration_timeout:\n  type: float\n"
     ),
-    "question postgres_version has lost the choice 16": replaced("copier.yml", '"15", "16",', '"15",'),
+    "question postgres_version has lost the choice 16": replaced("versions.yml", '\n  "16":\n', '\n  "14":\n'),
     "answer refused: Validation error for question 'migration_timeout'": replaced(
         "copier.yml", "<= 86400 -%}", "<= 3600 -%}"
     ),

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from copier import run_copy, run_update
 
+from dev import copier_yml
 from dev.release import interface
 from dev.release.history import releases, tag
 from dev.release.interface import ANSWERS
@@ -120,7 +121,7 @@ class Update:
         return yaml.safe_load(files[ANSWERS_FILE][1])
 
 
-CREATE_ONCE = interface.create_once(yaml.safe_load((ROOT / "copier.yml").read_text()))
+CREATE_ONCE = interface.create_once(copier_yml.read(ROOT))
 
 
 def create_once(path: str) -> bool:

@@ -29,6 +29,10 @@ var embedded embed.FS
 type Recipe struct {
 	Name    string `json:"name" yaml:"-"`
 	Summary string `json:"summary"`
+	// Japanese is the summary on the Japanese page of the reference.
+	Japanese string `json:"-" yaml:"ja"`
+	// Tables are what the examples are about, as a migration; empty where a service's first one has them.
+	Tables string `json:"-"`
 	// Consideration is the answer in copier.yml whose documents describe the recipe; empty where none does.
 	Consideration string     `json:"consideration,omitempty"`
 	Variables     []Variable `json:"variables"`
@@ -39,7 +43,9 @@ type Recipe struct {
 type Variable struct {
 	Name    string `json:"name"`
 	Meaning string `json:"meaning"`
-	Kind    Kind   `json:"kind"`
+	// Japanese is the meaning on the Japanese page of the reference.
+	Japanese string `json:"-" yaml:"ja"`
+	Kind     Kind   `json:"kind"`
 	// Default is a template over the variables before this one; without one the variable has to be typed.
 	Default *string `json:"-"`
 	// Otherwise is the default as people read it.
@@ -57,6 +63,8 @@ var inTemplate = regexp.MustCompile(`{{\.(\w+)[^}]*}}`)
 type Step struct {
 	Name    string `json:"name"`
 	Summary string `json:"summary"`
+	// Japanese is the summary on the Japanese page of the reference.
+	Japanese string `json:"-" yaml:"ja"`
 	// Migration and Job are templates of the names that the step's files get.
 	Migration string `json:"-"`
 	Job       string `json:"-"`

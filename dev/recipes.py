@@ -1,0 +1,22 @@
+"""The engine's recipes, as their own files in its catalog describe them."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CATALOG = "engine/internal/recipe/catalog"
+
+Recipe = dict[str, Any]
+
+
+def read(root: Path) -> dict[str, Recipe]:
+    """What each recipe.yml says, by the recipe's name."""
+    return {
+        file.parent.name: yaml.safe_load(file.read_text()) for file in sorted((root / CATALOG).glob("*/recipe.yml"))
+    }
+
+
+def tables(root: Path, recipe: str) -> str:
+    """The migration with the tables that a recipe's examples are about; empty where the service's first one has them."""
+    return read(root)[recipe].get("tables", "")
