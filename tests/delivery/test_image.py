@@ -17,8 +17,8 @@ from tests.commands import documented
 from tests.conftest import Database, once
 from tests.delivery.test_compose import config, dotenv
 
-# The goal is an image below 20 MB; its base has 2.
-LARGEST_ENGINE = 17_000_000
+# An image has at most 16 MB; its base has 2.
+LARGEST_ENGINE = 14_000_000
 LARGEST_CONTEXT = 1_000_000
 DOCKERFILE = "migrations.Dockerfile"
 
