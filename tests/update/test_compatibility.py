@@ -103,7 +103,7 @@ def test_a_lost_question_and_a_lost_default_are_seen(small, loss):
 def test_nothing_is_lost_by_what_is_added(template, small, tmp_path):
     folder = check_out(template, "v9999.0.0", tmp_path)
     (folder / "template/tools/migrate/build.sh").chmod(0o755)
-    replaced("copier.yml", '"15", "16",', '"14", "15", "16",')(folder)
+    replaced("versions.yml", "\npostgres:\n", '\npostgres:\n  "14": {tag: "14.20", digest: "sha256:0"}\n')(folder)
     replaced("copier.yml", "\nauthor:", "\nport: {type: int, help: 'Which?', default: 1}\n\nauthor:")(folder)
     (folder / "template/new.txt").write_text("new\n")
     assert breaking(small, read(folder, ONE, EDGE)) == []
