@@ -150,16 +150,26 @@ class Server:
         password_file = self._home / "password"
         password_file.write_text(self.password)
         self._give_away(self._home, password_file)
-        subprocess.run(
-            [
-                self._programs / "initdb",
-                *("--username", self.superuser, "--pwfile", password_file),
-                *("--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync", self._data),
-            ],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            **self._as_server(),
-        )
+        try:
+            subprocess.run(
+                [
+                    self._programs / "initdb",
+                    *("--username", self.superuser, "--pwfile", password_file),
+                    *("--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync", self._data),
+                ],
+                check=True,
+                stdout=subprocess.DEVNULL,
+                **self._as_server(),
+            )
+        except (OSError, subprocess.CalledProcessError) as failed:
+            self._log.close()
+            shutil.rmtree(self._home)
+            # An OSError where there is no loader for it: on Alpine, say, whose C library is musl.
+            reason = failed.strerror if isinstance(failed, OSError) else f"exit status {failed.returncode}"
+            raise SystemExit(
+                f"PostgreSQL {self.major} of .tools/npm does not run on this machine (initdb: {reason}): it is built for macOS, and "
+                "for Linux with glibc and /proc. Where that is so, the lines above say what to mend."
+            ) from None
         files = {"pg_hba.conf": _HOST_BASED_AUTHENTICATION.encode()}
         if certificate:
             files |= {"server.crt": certificate.chain, "server.key": certificate.key}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from dev.toolchain import install
+from dev.toolchain import install, postgres
 
 SCRIPT = install.ROOT / "dev/toolchain/python.sh"
 
@@ -52,3 +53,27 @@ def test_a_program_that_no_package_brings_is_one_sentence():
         SystemExit, match=r"There is no no-such-program on the PATH, .*: install it, .*then try again\.$"
     ):
         install._require("no-such-program")
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("#!/no/such/loader\n", "initdb: No such file or directory"),
+        ("#!/bin/sh\nexit 127\n", "initdb: exit status 127"),
+    ],
+)
+def test_a_server_that_does_not_run_here_is_one_sentence_and_leaves_nothing(program, reason, tmp_path, monkeypatch):
+    initdb = tmp_path / "native/bin/initdb"
+    initdb.parent.mkdir(parents=True)
+    initdb.write_text(program)
+    initdb.chmod(0o755)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(install, "postgres", lambda major: initdb.parents[1])
+    monkeypatch.setattr(postgres, "unprivileged_account", lambda: None)
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    with pytest.raises(
+        SystemExit, match=rf"^PostgreSQL 15 .* does not run on this machine \(.*{reason}\): .* to mend\.$"
+    ):
+        postgres.Server("15")
+    assert not [*temporary.glob("postgres-15-*")]
