@@ -5,6 +5,7 @@ The templates are written here, so small that an update takes half a second.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -257,6 +258,7 @@ def test_branch_holds_what_the_service_ignores(monorepo, git):
     assert git("show", "avion-template/avion-auth/v1.1.0:avion-auth/b.zip", cwd=monorepo) == "New.\n"
 
 
+@pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="this machine has no ssh-keygen")
 def test_who_signs_commits_gets_a_signed_one_or_the_reason_why_not(monorepo, git, tmp_path):
     service = monorepo / "avion-auth"
     key = tmp_path / "key"
