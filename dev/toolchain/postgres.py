@@ -138,7 +138,7 @@ class Server:
         self.execute(
             r"""
             DROP DATABASE IF EXISTS :"name" WITH (FORCE);
-            SELECT format('DROP DATABASE %I WITH (FORCE)', datname)
+            SELECT format('DROP DATABASE IF EXISTS %I WITH (FORCE)', datname)
             FROM pg_database JOIN pg_roles ON pg_roles.oid = datdba WHERE rolname = :'owner' \gexec
             DROP ROLE IF EXISTS :"owner";
             """,
