@@ -138,13 +138,20 @@ type querier interface {
 }
 
 // next finds the batch of so many rows behind a key, up to another one if there is one; its rows are 0 where none is left.
-// Of a whole batch it reads the key only where it ends, and counts only what is less than one: it costs a small part of
-// what the batch does.
 func (r *Runner) next(ctx context.Context, in querier, after, upTo Key, rows int) (batch, error) {
+	query, values := r.finding(after, upTo, rows)
+	var found batch
+	err := in.QueryRowContext(ctx, query, values...).Scan(&found.rows, &found.first, &found.last)
+	return found, err
+}
+
+// finding is the query that finds a batch: its rows, its first and its last key. Of a whole batch it reads the key only
+// where it ends, and counts only what is less than one: it costs a small part of what the batch does.
+func (r *Runner) finding(after, upTo Key, rows int) (string, []any) {
 	condition, values := r.between(after, upTo)
 	columns := strings.Join(r.Job.Key, ", ")
 	left := fmt.Sprintf("FROM %s%s", r.Job.Table, condition)
-	query := fmt.Sprintf(`
+	return fmt.Sprintf(`
 WITH first AS (SELECT %[1]s %[2]s ORDER BY %[1]s LIMIT 1),
      whole AS (SELECT %[1]s %[2]s ORDER BY %[1]s OFFSET %[3]d LIMIT 1),
      last AS (SELECT %[1]s %[2]s ORDER BY %[4]s LIMIT 1)
@@ -152,10 +159,7 @@ SELECT CASE WHEN EXISTS (SELECT FROM whole) THEN %[5]d ELSE (SELECT count(*) %[2
        coalesce((SELECT %[6]s FROM first), '[]'),
        coalesce((SELECT %[6]s FROM whole), (SELECT %[6]s FROM last), '[]')`,
 		columns, left, rows-1, strings.Join(r.Job.Key, " DESC, ")+" DESC", rows,
-		"jsonb_build_array("+strings.Join(r.Job.Key, "::text, ")+"::text)::text")
-	var found batch
-	err := in.QueryRowContext(ctx, query, values...).Scan(&found.rows, &found.first, &found.last)
-	return found, err
+		"jsonb_build_array("+strings.Join(r.Job.Key, "::text, ")+"::text)::text"), values
 }
 
 // errTrial ends the transaction of a trial.

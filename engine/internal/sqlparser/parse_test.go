@@ -52,7 +52,8 @@ func TestASecondParserIsQuick(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if took := time.Since(begin); took > 2*time.Second {
+	// A new one each time would take minutes.
+	if took := time.Since(begin); took > 20*time.Second {
 		t.Error(took)
 	}
 }

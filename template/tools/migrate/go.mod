@@ -10,7 +10,7 @@ tool (
 )
 
 require (
-	avion.internal/migrate v0.3.0-dev.h6eb995898c6 // indirect
+	avion.internal/migrate v0.3.0-dev.h37346ab1328 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/jackc/pgerrcode v0.0.0-20250907135507-afb5586c32a6 // indirect
