@@ -15,3 +15,10 @@ def read(root: Path) -> dict[str, Any]:
             versions = yaml.safe_load((root / "versions.yml").read_text())
             entry["choices"] = yaml.safe_load(Template(choices).render(versions=versions))
     return entries
+
+
+def questions(entries: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Those of the entries that have an answer of their own: neither settings of Copier nor computed."""
+    return {
+        name: entry for name, entry in entries.items() if not name.startswith("_") and entry.get("when") is not False
+    }

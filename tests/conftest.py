@@ -213,8 +213,7 @@ def sources(template, shared) -> Path:
 
 @pytest.fixture(scope="session")
 def questions() -> set[str]:
-    entries = copier_yml.read(ROOT)
-    return {name for name, entry in entries.items() if not name.startswith("_") and entry.get("when") is not False}
+    return set(copier_yml.questions(copier_yml.read(ROOT)))
 
 
 @pytest.fixture(scope="session")

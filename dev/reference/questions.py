@@ -99,11 +99,7 @@ def japanese(root: Path) -> str:
 
 
 def _asked(root: Path) -> dict[str, dict[str, Any]]:
-    return {
-        name: question
-        for name, question in copier_yml.read(root).items()
-        if not name.startswith("_") and question.get("when") is not False
-    }
+    return copier_yml.questions(copier_yml.read(root))
 
 
 def _known(asked: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

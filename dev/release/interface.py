@@ -42,14 +42,10 @@ def read(
     template: Path, answers: Mapping[str, dict[str, Any]] = ANSWERS, accepted: list[dict[str, Any]] = ACCEPTED
 ) -> Interface:
     """The interface of the template in a folder that is no repository."""
-    asked = copier_yml.read(template)
+    entries = copier_yml.read(template)
     interface = Interface(
-        questions={
-            name: question
-            for name, question in asked.items()
-            if not name.startswith("_") and question.get("when") is not False
-        },
-        create_once=set(create_once(asked)),
+        questions=copier_yml.questions(entries),
+        create_once=set(create_once(entries)),
         refusals=[refusal(template, one) for one in accepted],
     )
     for name, given in answers.items():
@@ -63,9 +59,9 @@ def read(
     return interface
 
 
-def create_once(asked: dict[str, Any]) -> list[str]:
+def create_once(entries: dict[str, Any]) -> list[str]:
     """The patterns of files that become the service's own, with the default folder for migrations."""
-    patterns = asked["create_once"]["default"]
+    patterns = entries["create_once"]["default"]
     return [pattern.replace("{{ migrations_dir | default('migrations') }}", "migrations") for pattern in patterns]
 
 

@@ -10,6 +10,11 @@ from dev.toolchain import command
 
 PROGRAMS = ("migrate", "migrate-dev", "redis-sync")
 
+# As build.sh compiles it: what one of them has compiled comes from Go's cache, wherever the sources lie, and tests try what
+# services run.
+COMPILED = ("-trimpath", "-tags=nethttpomithttp2")
+STATIC = {"CGO_ENABLED": "0"}
+
 # By the digest of the sources: the same ones are built once, wherever they lie.
 _known: dict[str, dict[str, Any]] = {}
 
@@ -43,11 +48,10 @@ def _digest(folder: Path) -> str:
 
 def _describe(sources: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        # As build.sh does it: what it has compiled comes from Go's cache, wherever the sources lie.
         built = command.run(
-            *("go", "build", "-trimpath", "-buildvcs=false", f"-o={folder}/", "./cmd/..."),
+            *("go", "build", *COMPILED, "-buildvcs=false", f"-o={folder}/", "./cmd/..."),
             cwd=sources,
-            env={"CGO_ENABLED": "0"},
+            env=STATIC,
             timeout=1200,
         )
         if built.returncode:

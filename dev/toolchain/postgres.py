@@ -167,8 +167,8 @@ class Server:
             # An OSError where there is no loader for it: on Alpine, say, whose C library is musl.
             reason = failed.strerror if isinstance(failed, OSError) else f"exit status {failed.returncode}"
             raise SystemExit(
-                f"PostgreSQL {self.major} of .tools/npm does not run on this machine (initdb: {reason}): it is built for macOS, and "
-                "for Linux with glibc and /proc. Where that is so, the lines above say what to mend."
+                f"PostgreSQL {self.major} of .tools/npm does not run on this machine (initdb: {reason}): it is built for "
+                "macOS, and for Linux with glibc and /proc. Where that is so, the lines above say what to mend."
             ) from None
         files = {"pg_hba.conf": _HOST_BASED_AUTHENTICATION.encode()}
         if certificate:

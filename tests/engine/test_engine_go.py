@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dev.toolchain import install
+from dev.toolchain.engine import COMPILED, STATIC
 from dev.toolchain.install import ROOT
 from dev.toolchain.postgres import Server
 from tests.amounts import MAJORS, NEWEST, OLDEST
@@ -51,7 +52,7 @@ def test_unit_and_database_tests_pass_and_vet_has_no_objection(go, certificate):
     # Always at the same address, because Go remembers what passed with the same sources and the same environment; and
     # compiled as build.sh does it, because it remembers that, too.
     with Server(OLDEST, certificate, port=54315, password="of-the-tests-in-go") as server:
-        go("go", "test", "-trimpath", "-vet=all", "./...", env={"CGO_ENABLED": "0", **address(server)})
+        go("go", "test", *COMPILED, "-vet=all", "./...", env={**STATIC, **address(server)})
 
 
 @pytest.mark.slow

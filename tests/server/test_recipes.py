@@ -15,7 +15,7 @@ from dev import copier_yml, recipes
 from dev.toolchain.install import ROOT
 from tests.amounts import both_ends
 
-CATALOG = ROOT / "engine/internal/recipe/catalog"
+CATALOG = ROOT / recipes.CATALOG
 RECIPES = sorted(folder.name for folder in CATALOG.iterdir())
 CONSIDERATIONS = copier_yml.read(ROOT)["considerations"]["choices"].values()
 HOSTILE = ("x; DROP TABLE y", "$(touch hostile)", "a'b", "`touch hostile`", "x\n-- +goose Down", "A B")
